@@ -1,0 +1,24 @@
+"""Photos, portraits and scenery as anime. `Stylizer.load("hayao")(photo)` is all there is to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from photo2anime.styles import list_styles
+    from photo2anime.stylizer import Stylizer
+    from photo2anime.types import Photo2AnimeError
+
+__version__ = "0.1.0"
+__all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles"]
+
+_HOME = {"Stylizer": "stylizer", "list_styles": "styles", "Photo2AnimeError": "types"}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that `import photo2anime` costs next to nothing (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"photo2anime.{_HOME[name]}"), name)

@@ -1,0 +1,126 @@
+"""The command line: parse, call, write. Exit 0: all done; 1: some inputs failed; 2: bad usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from photo2anime import __version__
+from photo2anime.train.commands import add_train_commands
+from photo2anime.types import Photo2AnimeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    args = _parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except Photo2AnimeError as error:
+        print(f"photo2anime: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("photo2anime: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="photo2anime", description="Turns photos into anime, offline, on any computer.")
+    parser.add_argument("--version", action="version", version=f"photo2anime {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_paint(commands)
+    styles = commands.add_parser("styles", help="list the installed styles")
+    styles.add_argument("--json", action="store_true", help="one JSON object a line")
+    styles.set_defaults(run=_styles)
+    doctor = commands.add_parser("doctor", help="check this installation and say what to mend")
+    doctor.set_defaults(run=_doctor)
+    add_train_commands(commands)
+    return parser
+
+
+def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "paint",
+        help="paint photos",
+        description="Paints photos. The result of a/b.jpg is a/b-STYLE.jpg unless -o says otherwise.",
+    )
+    p.add_argument("photos", nargs="+", metavar="PHOTO", help="a photo, a folder with -r, or - for standard input")
+    p.add_argument("-o", "--out", metavar="FILE|DIR", help="where to; - is standard output")
+    p.add_argument(
+        "-s", "--style", default="hayao", metavar="STYLE", help="a style, an .onnx file, several with commas, or all"
+    )
+    p.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
+    p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
+    p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
+    p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink larger photos to this longer side first")
+    p.add_argument("-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own")
+    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
+    p.add_argument("-r", "--recursive", action="store_true", help="paint all photos in folders and their subfolders")
+    p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
+    p.add_argument("--overwrite", action="store_true", help="allow a result to replace its own source")
+    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position or XMP")
+    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))
+    p.add_argument("--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory")
+    p.add_argument("--max-megapixels", type=float, default=300, metavar="N", help="refuse larger photos (default 300)")
+    p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
+    p.set_defaults(run=_paint)
+
+
+def _paint(args: Namespace) -> int:
+    from photo2anime.painting import paint_all
+
+    return paint_all(args)
+
+
+def _styles(args: Namespace) -> int:
+    from photo2anime.styles import list_styles
+
+    for card in list_styles().values():
+        if args.json:
+            import json
+            from dataclasses import asdict
+
+            print(json.dumps(asdict(card)))
+        else:
+            print(f"{card.name:<12} {card.description}")
+    return 0
+
+
+def _doctor(args: Namespace) -> int:
+    from photo2anime.doctor import examine
+
+    healthy = True
+    for finding in examine():
+        print(finding.line)
+        if finding.mend:
+            print(f"    mend: {finding.mend}")
+            healthy = False
+    return 0 if healthy else 1
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is outside 0 to 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of pixels")
+    return value
+
+
+def _percent(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is outside 1 to 100")
+    return value

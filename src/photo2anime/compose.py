@@ -1,0 +1,44 @@
+"""What is done with a painted picture beside its photo: strength, the photo's colours, both side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from photo2anime.types import RGB
+
+
+def blend(photo: RGB, anime: RGB, strength: float) -> RGB:
+    """anime at strength 1, the photo at 0, a mixture between. Two (H, W, 3) uint8 -> the same."""
+    if strength == 1:
+        return anime
+    return np.asarray(Image.blend(Image.fromarray(photo), Image.fromarray(anime), strength))
+
+
+def keep_color(photo: RGB, anime: RGB) -> RGB:
+    """The brightness of anime with the hue and chroma of the photo (YCbCr of JPEG). Two (H, W, 3) uint8 -> the same."""
+    y = Image.fromarray(anime).convert("YCbCr").getchannel("Y")
+    _, cb, cr = Image.fromarray(photo).convert("YCbCr").split()
+    return np.asarray(Image.merge("YCbCr", (y, cb, cr)).convert("RGB"))
+
+
+def side_by_side(photo: RGB, anime: RGB) -> RGB:
+    """The photo left, anime right. Two (H, W, 3) uint8 -> (H, 2W, 3)."""
+    return np.concatenate([photo, anime], axis=1)
+
+
+def feather_into(canvas: RGB, painted: RGB, top: int, left: int, ramp_rows: int, ramp_cols: int) -> None:
+    """Puts painted on canvas with its top left corner at (top, left), fading in over its first ramp_rows and ramp_cols."""
+    height, width = painted.shape[:2]
+    place = canvas[top : top + height, left : left + width]
+    if not ramp_rows and not ramp_cols:
+        place[:] = painted
+        return
+    weight = np.outer(_ramp(height, ramp_rows), _ramp(width, ramp_cols))[..., None]
+    place[:] = (place * (1 - weight) + painted * weight + 0.5).astype(np.uint8)
+
+
+def _ramp(length: int, rise: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    ramp = np.ones(length, np.float32)
+    ramp[:rise] = (np.arange(min(rise, length), dtype=np.float32) + 0.5) / max(rise, 1)
+    return ramp

@@ -1,0 +1,298 @@
+"""The one door for pictures: anything a camera or a program wrote -> Picture, and Picture -> file, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from photo2anime.types import Photo2AnimeError, Picture
+
+Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+
+MAX_MEGAPIXELS = 300  # above this a file is taken for a decompression bomb
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}
+FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
+QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80}  # pictures with lines and flat areas show artefacts early
+_MAX_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP that fit into one JPEG segment
+_ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF"}  # several frames elsewhere are pages, depth maps or thumbnails
+_pillow_limit = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a picture is written. format: "PNG", "JPEG", "WEBP", ..; None takes it from the file name, else the source's.
+    quality: 1 to 100, None for the format's own default; formats without loss ignore it.
+    """
+
+    format: str | None = None
+    quality: int | None = None
+    strip_metadata: bool = False
+    overwrite: bool = False
+
+
+def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+    """The picture, upright, in sRGB, 8 bit, (H, W, 3) uint8, with alpha and metadata beside it.
+
+    Takes a path, encoded bytes, an open binary file, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4), uint8 or
+    uint16. Of an animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_pil(source)
+    if isinstance(source, (str, Path)):
+        source = _open_file(Path(source))
+    elif isinstance(source, bytes):
+        source = io.BytesIO(source)
+    with source as file:
+        if not file.read(1):
+            raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
+        file.seek(0)
+        try:
+            with _open_pil(file, max_megapixels) as image:
+                return _from_pil(image)
+        except UnidentifiedImageError:
+            raise Photo2AnimeError(
+                "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
+            ) from None
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # what Pillow's decoders raise
+            raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
+
+
+def write_image(
+    target: str | Path, picture: Picture, options: WriteOptions | None = None, *, source: str | Path | None = None
+) -> Path:
+    """The path written. The file appears whole or not at all: temporary file beside it, fsync, rename.
+
+    Raises Photo2AnimeError for a target that is the source (unless options.overwrite), a folder, not writable, in an
+    unknown format, or on a full disk.
+    """
+    target, options = Path(target), options or WriteOptions()
+    if options.format is None and target.suffix.lower() not in FORMATS:
+        raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(FORMATS)}")
+    if source is not None and not options.overwrite and target.exists() and target.samefile(source):
+        raise Photo2AnimeError("would be overwritten by its own result; give another -o, or --overwrite")
+    if target.is_dir():
+        raise Photo2AnimeError(f"cannot write {target}: it is a folder; give a file name")
+    options = replace(options, format=options.format or FORMATS[target.suffix.lower()])
+    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            encode_image(file, picture, options)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise Photo2AnimeError(_why_not_written(target, error)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return target
+
+
+def encode_image(file: IO[bytes], picture: Picture, options: WriteOptions) -> None:
+    """Writes the encoded picture into file. Format: options.format, else the source's own, else PNG.
+
+    An sRGB profile is always embedded. Formats without alpha get the picture on white.
+    """
+    format = options.format or writable_format(picture.format)
+    image = Image.fromarray(picture.rgb)
+    if picture.alpha is not None:
+        alpha = Image.fromarray(picture.alpha)
+        if format in ("JPEG", "BMP"):
+            image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+        else:
+            image.putalpha(alpha)
+    image.save(file, format=format, **_save_arguments(format, picture, options))
+
+
+def shrink(picture: Picture, max_side: int) -> Picture:
+    """picture with its longer side at most max_side pixels, proportions kept (Lanczos); a smaller one unchanged."""
+    height, width = picture.rgb.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+    alpha = None if picture.alpha is None else resized(picture.alpha)
+    return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def writable_format(format: str | None) -> str:
+    """The format a result is written in when nobody chose one: the source's, or the nearest that fits a painting."""
+    if format in FORMATS.values():
+        return str(format)
+    return "JPEG" if format in ("HEIF", "MPO") else "PNG"
+
+
+def extension(format: str) -> str:
+    """The usual file extension, with dot: "JPEG" -> ".jpg"."""
+    return next(suffix for suffix, name in FORMATS.items() if name == format)
+
+
+# Reading
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    try:
+        if path.is_dir():
+            raise Photo2AnimeError("is a folder; give the photos in it, or -r to paint all of them")
+        return open(path, "rb")  # closed by read_image
+    except FileNotFoundError:
+        raise Photo2AnimeError("no such file; check the name and the folder") from None
+    except PermissionError:
+        raise Photo2AnimeError("may not be read; change its permissions") from None
+    except (OSError, ValueError) as error:
+        raise Photo2AnimeError(f"cannot be opened ({error})") from error
+
+
+def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
+    """The header read, pixels not yet. Pillow's own bomb limit is a global and lower, so it is lifted for the moment."""
+    header = file.read(16)
+    file.seek(0)
+    if header[4:8] == b"ftyp" and not header[8:12].startswith(b"avi"):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    with _pillow_limit:
+        pillows_own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = pillows_own
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise Photo2AnimeError(
+            f"has {megapixels:.0f} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
+        )
+    return image
+
+
+def _from_pil(image: Image.Image) -> Picture:
+    if image.width == 0 or image.height == 0:
+        raise Photo2AnimeError(f"has no pixels ({image.width}x{image.height})")
+    format = image.format
+    frames = getattr(image, "n_frames", 1) if format in _ANIMATIONS else 1
+    profile = image.info.get("icc_profile")
+    dpi = image.info.get("dpi")
+    image = ImageOps.exif_transpose(image)
+    exif = image.getexif()
+    exif.pop(ExifTags.Base.Orientation, None)
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    rgb = np.asarray(_to_srgb(_to_8_bit(image), profile))
+    return Picture(
+        rgb=rgb,
+        alpha=alpha,
+        exif=exif.tobytes() if len(exif) else None,
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None,  # TIFF says 1 for unknown
+        format=format,
+        frames=frames,
+    )
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Grey pictures of 16 or 32 bit or float as mode L; others unchanged (Pillow reads 16-bit colour as 8 already)."""
+    if not (image.mode.startswith("I") or image.mode == "F"):
+        return image
+    values = np.nan_to_num(np.asarray(image).astype(np.float32))
+    if image.mode == "F" and values.max() <= 1:
+        full_scale = 1.0
+    else:
+        full_scale = 255.0 if image.mode in ("F", "I") and values.max() <= 255 else 65535.0
+    return Image.fromarray((np.clip(values / full_scale, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Mode RGB, in sRGB. A profile that is damaged or of another colour model is ignored, as viewers do."""
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            model = {"RGB ": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab ": "LAB"}.get(source.profile.xcolor_space)
+            if model and "sRGB" not in (source.profile.profile_description or ""):
+                same_model = image if image.mode == model else image.convert(model)
+                srgb = ImageCms.createProfile("sRGB")
+                if converted := ImageCms.profileToProfile(same_model, source, srgb, outputMode="RGB"):
+                    return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_array(array: NDArray[Any]) -> Picture:
+    shape_fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if not shape_fits or array.dtype not in (np.uint8, np.uint16):
+        raise Photo2AnimeError(
+            f"an array of shape {array.shape} and type {array.dtype} is not a picture; "
+            "give (H, W), (H, W, 3) or (H, W, 4) in uint8 or uint16"
+        )
+    if 0 in array.shape:
+        raise Photo2AnimeError(f"an array of shape {array.shape} has no pixels")
+    if array.dtype == np.uint16:
+        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if array.ndim == 2 or array.shape[2] == 1:
+        array = np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+    return Picture(rgb=array[..., :3], alpha=array[..., 3] if array.shape[2] == 4 else None)
+
+
+# Writing
+
+
+def _save_arguments(format: str, picture: Picture, options: WriteOptions) -> dict[str, Any]:
+    """What Pillow's save takes for this format: quality, profile, metadata."""
+    arguments: dict[str, Any] = {}
+    if format != "BMP":
+        arguments["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if format in QUALITY:
+        arguments["quality"] = options.quality or QUALITY[format]
+    if format == "JPEG":
+        arguments["subsampling"] = "4:4:4"  # thin coloured lines bleed at 4:2:0
+    if format == "TIFF" and (options.strip_metadata or not picture.exif):
+        arguments["compression"] = "tiff_lzw"  # Pillow writes GPS positions only into uncompressed TIFF
+    if options.strip_metadata or format == "BMP":
+        return arguments
+    longest = _MAX_JPEG_SEGMENT if format == "JPEG" else None
+    if picture.dpi:
+        arguments["dpi"] = picture.dpi
+    if picture.exif and (longest is None or len(picture.exif) <= longest):
+        arguments["exif"] = picture.exif
+    if picture.xmp and (longest is None or len(picture.xmp) <= longest):
+        if format == "PNG":
+            arguments["pnginfo"] = PngImagePlugin.PngInfo()
+            arguments["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+        elif format == "TIFF":
+            arguments["exif"] = Image.Exif()
+            arguments["exif"].load(picture.exif or b"")
+            arguments["exif"][ExifTags.Base.XMLPacket] = picture.xmp
+        else:
+            arguments["xmp"] = picture.xmp
+    return arguments
+
+
+def _why_not_written(target: Path, error: OSError) -> str:
+    reasons = {
+        errno.ENOSPC: "the disk is full; free some space or choose another -o",
+        errno.EACCES: "no permission; choose another folder with -o",
+        errno.EPERM: "no permission; choose another folder with -o",
+        errno.EROFS: "the disk is read-only; choose another folder with -o",
+        errno.ENOTDIR: "a file stands where a folder is needed; choose another -o",
+        errno.EEXIST: "a file stands where a folder is needed; choose another -o",
+    }
+    return f"cannot write {target}: {reasons.get(error.errno or 0, str(error))}"

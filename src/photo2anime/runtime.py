@@ -1,0 +1,164 @@
+"""The one file that knows ONNX Runtime: a network from an .onnx file, on the device that really started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+
+from photo2anime.types import Batch, Photo2AnimeError, StyleCard, Tiling
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
+DEVICES = ("auto", *PROVIDERS)
+_AUTOMATIC = ("cuda", "directml", "cpu")  # first that is offered; CoreML is slower with free sizes, so only when asked
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_PREFIX = "photo2anime."  # of our keys in an .onnx file's metadata
+
+
+class OnnxNetwork:
+    """An .onnx file as a Network: call it with (N, 3, H, W) float32 in [-1, 1], get the same shape and range.
+
+    device: "auto", "cpu", "cuda", "directml" or "coreml"; `device` afterwards is the one that started. card: what is
+    known of the style; None reads it from the file's metadata, or finds out by trying. Raises Photo2AnimeError when the
+    file is no such network or the device that was asked for does not start.
+    """
+
+    def __init__(self, file: Path, *, device: str = "auto", card: StyleCard | None = None) -> None:
+        self.device = _choose(device)
+        self._session = _start(file, self.device)
+        self._input = self._session.get_inputs()[0]
+        if self._input.type not in _TYPES or len(self._input.shape or ()) != 4:
+            raise Photo2AnimeError(
+                f"{file} takes {self._input.type} of shape {self._input.shape}, not one picture of float32 or float16; "
+                "give a photo-to-anime network"
+            )
+        self.card = card or self._describe(file)
+
+    def __call__(self, batch: Batch) -> Batch:
+        return self._run(batch, self.card.layout)
+
+    def _run(self, batch: Batch, layout: Literal["NCHW", "NHWC"]) -> Batch:
+        fed = batch if layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        answer = self._session.run(None, {self._input.name: fed.astype(_TYPES[self._input.type], copy=False)})[0]
+        answer = np.asarray(answer, np.float32)
+        return answer if layout == "NCHW" else answer.transpose(0, 3, 1, 2)
+
+    def _describe(self, file: Path) -> StyleCard:
+        """The card of a loose file: from our own metadata when it has it, else found out."""
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if f"{_PREFIX}multiple_of" in metadata:
+            return card_from_metadata(metadata, file)
+        shape = self._input.shape
+        layout: Literal["NCHW", "NHWC"] = "NHWC" if shape[3] == 3 else "NCHW"
+        height, width = shape[1:3] if layout == "NHWC" else shape[2:4]
+        fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        return StyleCard(
+            name=file.stem,
+            file=str(file),
+            layout=layout,
+            multiple_of=1 if fixed else self._find_multiple(file, layout),
+            fixed_size=fixed,
+            tiling="approximate",
+            description="an .onnx file that says nothing of itself; whole-picture statistics are assumed",
+        )
+
+    def _find_multiple(self, file: Path, layout: Literal["NCHW", "NHWC"]) -> int:
+        """The smallest power of two whose odd multiples the network accepts and gives back in the same size."""
+        for multiple_of in (1, 2, 4, 8, 16, 32, 64):
+            side = multiple_of * (128 // multiple_of + 1)
+            photo = np.zeros((1, 3, side, side + 2 * multiple_of), np.float32)
+            try:
+                if self._run(photo, layout).shape == photo.shape:
+                    return multiple_of
+            except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds, some of them plain RuntimeError
+                reason = str(error).splitlines()[0]
+                continue
+            reason = "the answer has another size"
+        raise Photo2AnimeError(f"{file} does not turn a picture into one of the same size ({reason}); give another network")
+
+
+def card_to_metadata(card: StyleCard) -> dict[str, str]:
+    """What a loose .onnx file has to say of itself, as ONNX metadata."""
+    facts = {
+        "name": card.name,
+        "description": card.description,
+        "layout": card.layout,
+        "multiple_of": card.multiple_of,
+        "halo": card.halo,
+        "tiling": card.tiling,
+        "max_side": card.max_side,
+        "bytes_per_px": card.bytes_per_px,
+        "license": card.license,
+        "range": "[-1, 1]",
+    }
+    return {_PREFIX + key: str(value) for key, value in facts.items()}
+
+
+def card_from_metadata(metadata: dict[str, str], file: Path) -> StyleCard:
+    """The card that card_to_metadata wrote. Raises Photo2AnimeError when a fact is missing."""
+    facts = {key.removeprefix(_PREFIX): value for key, value in metadata.items() if key.startswith(_PREFIX)}
+    try:
+        tiling: Tiling = "exact" if facts["tiling"] == "exact" else "approximate"
+        return StyleCard(
+            name=facts["name"],
+            file=str(file),
+            description=facts["description"],
+            layout="NCHW" if facts["layout"] == "NCHW" else "NHWC",
+            multiple_of=int(facts["multiple_of"]),
+            halo=int(facts["halo"]),
+            tiling=tiling,
+            max_side=int(facts["max_side"]),
+            bytes_per_px=int(facts["bytes_per_px"]),
+            license=facts["license"],
+        )
+    except (KeyError, ValueError) as error:
+        raise Photo2AnimeError(f"{file} has incomplete metadata ({error}); export it again") from error
+
+
+def offered_devices() -> list[str]:
+    """The devices this onnxruntime was built for, best first; whether one starts is only known by starting it."""
+    offered = ort.get_available_providers()
+    return [device for device in ("cuda", "directml", "coreml", "cpu") if PROVIDERS[device] in offered]
+
+
+def cpu_threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _choose(device: str) -> str:
+    offered = offered_devices()
+    if device == "auto":
+        return next(name for name in _AUTOMATIC if name in offered)
+    if device not in PROVIDERS:
+        raise Photo2AnimeError(f"no device called {device}; use {', '.join(DEVICES)}")
+    if device not in offered:
+        package = {"cuda": "onnxruntime-gpu", "directml": "onnxruntime-directml"}.get(device, "onnxruntime")
+        raise Photo2AnimeError(
+            f"{device} was asked for, but this onnxruntime offers {', '.join(offered)}; "
+            f"`pip uninstall onnxruntime` and `pip install {package}`, or leave --device out"
+        )
+    return device
+
+
+def _start(file: Path, device: str) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = cpu_threads()
+    options.log_severity_level = 3  # a device that fails to start is told by us, once
+    wanted = PROVIDERS[device]
+    try:
+        session = ort.InferenceSession(str(file), options, providers=[wanted])
+    except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen kinds of its own, none public
+        reason = str(error).splitlines()[0]
+        raise Photo2AnimeError(f"{file} could not be loaded as a network ({reason}); give an .onnx file") from error
+    if session.get_providers()[0] != wanted:  # ONNX Runtime falls back without raising
+        raise Photo2AnimeError(f"{device} was asked for but did not start; run `photo2anime doctor`")
+    return session

@@ -1,0 +1,126 @@
+"""Stylizer: a style loaded once, and the one call that turns a photo into anime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from photo2anime import compose
+from photo2anime.image_io import read_image
+from photo2anime.pixels import next_multiple, pad_bottom_right, to_batch, to_image
+from photo2anime.styles import find_style
+from photo2anime.tiling import plan, tile_side
+from photo2anime.types import RGB, Network, Photo2AnimeError, Picture, StyleCard
+from photo2anime.weights import local_file
+
+_FEATHER_PX = 32  # where tiles of a style with whole-picture statistics meet
+
+
+class Stylizer:
+    """A style, ready to paint. Build it once, call it many times; calls from several threads are safe.
+
+    network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same. card: the facts about it. tile_px: the side
+    of the windows a large photo is painted in; None chooses from the memory that is free. device: what the network runs on.
+    """
+
+    def __init__(self, network: Network, card: StyleCard, *, tile_px: int | None = None, device: str = "cpu") -> None:
+        if tile_px is not None and tile_px <= 0:
+            raise Photo2AnimeError(f"a tile of {tile_px} pixels has no room for a picture; give 512 or more")
+        self.network, self.card, self.tile_px, self.device = network, card, tile_px, device
+
+    @classmethod
+    def load(cls, style: str | Path = "hayao", *, device: str = "auto", tile_px: int | None = None) -> Stylizer:
+        """A style by its name, or from the path of an .onnx file. Raises Photo2AnimeError when it cannot be had."""
+        from photo2anime.runtime import OnnxNetwork
+
+        if Path(style).suffix.lower() == ".onnx":
+            file, card = Path(style), None
+            if not file.is_file():
+                raise Photo2AnimeError(f"{file}: no such file; check the name and the folder")
+        else:
+            card = find_style(str(style))
+            file = local_file(card)
+        network = OnnxNetwork(file, device=device, card=card)
+        return cls(network, network.card, tile_px=tile_px, device=network.device)
+
+    @overload
+    def __call__(self, photo: Picture, *, strength: float = 1.0, keep_color: bool = False) -> Picture: ...
+    @overload
+    def __call__(
+        self, photo: NDArray[Any], *, strength: float = 1.0, keep_color: bool = False
+    ) -> NDArray[np.uint8]: ...
+    @overload
+    def __call__(
+        self, photo: str | Path | bytes | IO[bytes] | Image.Image, *, strength: float = 1.0, keep_color: bool = False
+    ) -> Image.Image: ...
+    def __call__(
+        self,
+        photo: Picture | NDArray[Any] | str | Path | bytes | IO[bytes] | Image.Image,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+    ) -> Picture | NDArray[np.uint8] | Image.Image:
+        """photo painted, same size to the pixel, alpha restored.
+
+        A path, encoded bytes, an open file or a PIL image gives a PIL image; an array (H, W), (H, W, 3) or (H, W, 4)
+        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. strength: 1 is the full style, 0 the photo.
+        keep_color: the photo's hue and chroma stay. Raises Photo2AnimeError for what cannot be read or painted.
+        """
+        if not 0 <= strength <= 1:
+            raise Photo2AnimeError(f"strength {strength:g} is outside 0 to 1")
+        picture = photo if isinstance(photo, Picture) else read_image(photo)
+        anime = self.paint(picture.rgb)
+        if keep_color:
+            anime = compose.keep_color(picture.rgb, anime)
+        painted = replace(picture, rgb=compose.blend(picture.rgb, anime, strength))
+        if isinstance(photo, Picture):
+            return painted
+        array = painted.rgb if painted.alpha is None else np.dstack([painted.rgb, painted.alpha])
+        return array if isinstance(photo, np.ndarray) else Image.fromarray(array)
+
+    def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
+        """The whole photo in the style, in as many tiles as memory asks for: (H, W, 3) uint8 -> the same.
+
+        on_tile: called after each tile with how many are done and how many there are.
+        """
+        height, width = photo.shape[:2]
+        tiles = plan(height, width, self.card, self.tile_px or tile_side(height, width, self.card, _free_bytes()))
+        if len(tiles) == 1:
+            anime = self._paint_window(photo)
+            on_tile(1, 1)
+            return anime
+        anime = np.empty_like(photo)
+        feather = 0 if self.card.tiling == "exact" else min(_FEATHER_PX, self.card.halo)
+        for done, tile in enumerate(tiles, start=1):
+            (top, bottom), (left, right) = tile.rows, tile.cols
+            painted = self._paint_window(photo[top:bottom, left:right])
+            first_row, last_row = tile.keep_rows[0] - feather * (top > 0), min(tile.keep_rows[1] + feather, bottom)
+            first_col, last_col = tile.keep_cols[0] - feather * (left > 0), min(tile.keep_cols[1] + feather, right)
+            kept = painted[first_row - top : last_row - top, first_col - left : last_col - left]
+            ramps = (2 * feather * (top > 0), 2 * feather * (left > 0))
+            compose.feather_into(anime, kept, first_row, first_col, *ramps)
+            on_tile(done, len(tiles))
+        return anime
+
+    def _paint_window(self, window: RGB) -> RGB:
+        height, width = window.shape[:2]
+        m = self.card.multiple_of
+        padded_size = self.card.fixed_size or (next_multiple(height, m), next_multiple(width, m))
+        return to_image(self.network(to_batch(pad_bottom_right(window, *padded_size))))[:height, :width]
+
+
+def _free_bytes() -> int:
+    """Memory this process may still take: what the machine has free, or a container's limit if that is lower."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (text := limit.read_text().strip()).isdigit():
+        free = min(free, int(text) - psutil.Process().memory_info().rss)
+    return max(free, 0)

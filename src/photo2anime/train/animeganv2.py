@@ -1,0 +1,71 @@
+"""The published AnimeGANv2 generator, layer for layer, to measure against and to read its checkpoints into.
+
+Source: TachibanaYoshino/AnimeGANv2, net/generator.py (2020); 2,143,552 parameters. Every normalisation is over the whole
+picture (layer norm over height, width and channels), which is why a tile comes out in other colours than the whole.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class _Block(nn.Sequential):
+    """Convolution without bias on mirrored borders, layer norm, leaky ReLU: the unit everything is made of."""
+
+    def __init__(self, channels: int, out: int, kernel: int = 3, stride: int = 1, groups: int = 1, bias: bool = False):
+        reach = (kernel - 1) // 2
+        before, after = (0, 1) if stride == 2 else (reach, reach)  # stride 2 pads at the bottom and right only
+        super().__init__(
+            nn.ReflectionPad2d((before, after, before, after)),
+            nn.Conv2d(channels, out, kernel, stride, groups=groups, bias=bias),
+            nn.GroupNorm(1, out),
+            nn.LeakyReLU(0.2),
+        )
+
+
+class _InvertedResidual(nn.Module):
+    """1x1 wider, 3x3 depthwise, 1x1 back, added where the channels are the same."""
+
+    def __init__(self, channels: int, out: int, expansion: int = 2) -> None:
+        super().__init__()
+        hidden = channels * expansion
+        self.layers = nn.Sequential(
+            _Block(channels, hidden, kernel=1),
+            _Block(hidden, hidden, groups=hidden, bias=True),
+            nn.Conv2d(hidden, out, 1, bias=False),
+            nn.GroupNorm(1, out),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return x + out if x.shape == out.shape else out
+
+
+class AnimeGANv2Generator(nn.Module):
+    """Photo -> anime. (N, 3, H, W) in [-1, 1], H and W multiples of 4; the same shape and range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = nn.Sequential(
+            _Block(3, 32, kernel=7),  # (N,  32, H,   W)
+            _Block(32, 64, stride=2),  # (N,  64, H/2, W/2)
+            _Block(64, 64),
+            _Block(64, 128, stride=2),  # (N, 128, H/4, W/4)
+            _Block(128, 128),
+            _Block(128, 128),
+            _InvertedResidual(128, 256),
+            _InvertedResidual(256, 256),
+            _InvertedResidual(256, 256),
+            _InvertedResidual(256, 256),
+            _Block(256, 128),
+        )
+        self.at_half = nn.Sequential(_Block(128, 128), _Block(128, 128))
+        self.at_full = nn.Sequential(_Block(128, 64), _Block(64, 64), _Block(64, 32, kernel=7))
+        self.to_rgb = nn.Conv2d(32, 3, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.encode(x)
+        h = self.at_half(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
+        h = self.at_full(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
+        return self.to_rgb(h).tanh()

@@ -1,0 +1,111 @@
+"""The training commands of the command line: what they take, and the one call behind each."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser, Namespace
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+from photo2anime.types import Photo2AnimeError
+
+
+def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    """Adds distill, evaluate and export. Nothing heavy is imported before one of them runs."""
+    p = commands.add_parser(
+        "distill",
+        help="train a style from pairs of photo and picture",
+        description="Trains our fast generator on pairs. The same command again goes on where it was stopped.",
+    )
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument(
+        "--targets", type=Path, required=True, metavar="DIR|MODEL.onnx", help="the pictures, same names, or who paints them"
+    )
+    p.add_argument("--style", required=True, metavar="NAME")
+    p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")
+    p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends (default 4000)")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after so long, to go on another time")
+    p.add_argument("--warmup-steps", type=int, metavar="N", help="steps before the discriminator joins")
+    p.add_argument("--batch-size", type=int, metavar="N")
+    p.add_argument("--crop-px", type=int, metavar="PX")
+    p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
+    p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
+    p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual loss")
+    p.add_argument("--adversarial", type=float, metavar="WEIGHT", help="weight of the adversarial term, 0 for none")
+    p.add_argument("--perceptual", type=float, metavar="WEIGHT", help="weight of the perceptual term")
+    p.add_argument("--line", type=float, metavar="WEIGHT", help="weight of the line strength term")
+    p.add_argument("--seed", type=int)
+    p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
+    p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
+    p.add_argument("--from", type=Path, dest="start_from", metavar="RUN_DIR", help="begin with this run's weights")
+    p.set_defaults(run=_distill)
+
+    p = commands.add_parser("evaluate", help="measure a style against reference pictures")
+    p.add_argument("style", metavar="STYLE", help="a style's name or an .onnx file")
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument("--targets", type=Path, required=True, metavar="DIR", help="the reference pictures, same names")
+    p.add_argument("--names", default="", metavar="NAME,..", help="only these pairs")
+    p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"))
+    p.add_argument("--out", type=Path, metavar="DIR", help="where the JSON, the table and the grid go (default: here)")
+    p.set_defaults(run=_evaluate)
+
+    p = commands.add_parser("export", help="turn a training run into an .onnx file with its card")
+    p.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: RUN_DIR/export")
+    p.add_argument("--description", default="", help="one line for `photo2anime styles`")
+    p.add_argument("--license", default="as the material it was trained on", help="of the weights")
+    p.add_argument("--install", action="store_true", help="also make it a style of this installation")
+    p.set_defaults(run=_export)
+
+
+def _need_torch() -> None:
+    missing = [name for name in ("torch", "onnx", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise Photo2AnimeError(f"training needs {', '.join(missing)}: pip install 'photo2anime[train]'")
+
+
+def _distill(args: Namespace) -> int:
+    _need_torch()
+    from photo2anime.train.config import DistillConfig, LossWeights
+    from photo2anime.train.distill import distill
+
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    weights = LossWeights(**{f.name: given[f.name] for f in fields(LossWeights) if f.name in given})
+    known = {f.name: given[f.name] for f in fields(DistillConfig) if f.name in given}
+    cfg = DistillConfig(**known, weights=weights, held_out=_names(args.hold_out))
+    distill(
+        args.photos,
+        args.targets,
+        args.run_dir,
+        cfg,
+        minutes=args.minutes,
+        start_from=args.start_from,
+        report=lambda line: print(line, flush=True),
+    )
+    return 0
+
+
+def _evaluate(args: Namespace) -> int:
+    _need_torch()
+    from photo2anime.train.evaluate import evaluate
+
+    print(evaluate(args.style, args.photos, args.targets, _names(args.names), args.features, args.out or Path()))
+    return 0
+
+
+def _export(args: Namespace) -> int:
+    _need_torch()
+    from photo2anime.train.export import export
+
+    written = export(args.run_dir, args.out or args.run_dir / "export", args.description, args.license)
+    print(f"{written.file}  torch against ONNX Runtime: {written.worst_level:.4f} grey levels at most")
+    if args.install:
+        from photo2anime.train.export import install
+
+        install(written)
+    return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)

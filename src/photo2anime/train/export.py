@@ -1,0 +1,122 @@
+"""A training run -> .onnx with its facts inside, checked against PyTorch, with its styles.toml row and card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from photo2anime.runtime import OnnxNetwork, card_to_metadata
+from photo2anime.styles import list_styles
+from photo2anime.train.distill import load_generator
+from photo2anime.train.generator import Generator
+from photo2anime.types import Batch, Photo2AnimeError, StyleCard
+from photo2anime.weights import BUNDLES, sha256
+
+OPSET = 18
+BYTES_PER_PX = 110  # measured: peak memory of ONNX Runtime over pixels, scripts/bench.py
+_LARGEST_ERROR_LEVELS = 0.5
+_CHECKED_SIZES = ((64, 64), (200, 136), (8, 8), (72, 320))  # (height, width); none is the export's own
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What export wrote. worst_level: the largest difference to PyTorch found, in grey levels of 255."""
+
+    file: Path
+    card: StyleCard
+    worst_level: float
+
+
+def export(run: Path, out: Path, description: str, license: str) -> Exported:
+    """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
+
+    Raises Photo2AnimeError when run is no training run, or the file differs from PyTorch by half a grey level.
+    """
+    generator, cfg = load_generator(run)
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{cfg.style}.onnx"
+    card = StyleCard(
+        name=cfg.style,
+        file=file.name,
+        description=description or f"trained by photo2anime distill, seed {cfg.seed}",
+        multiple_of=generator.multiple_of,
+        halo=generator.halo,
+        tiling="exact",
+        bytes_per_px=BYTES_PER_PX,
+        license=license,
+    )
+    write_onnx(generator, card, file)
+    worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
+    if worst >= _LARGEST_ERROR_LEVELS:
+        file.unlink()
+        raise Photo2AnimeError(f"the exported network differs from PyTorch by {worst:.2f} grey levels; nothing was kept")
+    card = replace(card, sha256=sha256(file))
+    (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
+    config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
+    text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n```json\n{config}\n```\n"
+    (out / f"{cfg.style}.md").write_text(text, encoding="utf-8")
+    return Exported(file, card, worst)
+
+
+def install(exported: Exported) -> None:
+    """Makes an exported network a style of this installation: its file into bundles/, its row into styles.toml."""
+    shutil.copyfile(exported.file, BUNDLES / exported.card.file)
+    cards = {**list_styles(), exported.card.name: exported.card}
+    header = "# One row a style; written by `photo2anime export --install`.\n\n"
+    (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
+    list_styles.cache_clear()
+
+
+def toml_row(card: StyleCard) -> str:
+    """The card's row of styles.toml."""
+    facts = ("file", "sha256", "description", "multiple_of", "halo", "tiling", "max_side", "bytes_per_px", "license")
+    return f"[{card.name}]\n" + "".join(f"{fact} = {json.dumps(getattr(card, fact))}\n" for fact in facts)
+
+
+def write_onnx(generator: Generator, card: StyleCard, file: Path) -> None:
+    """The generator as ONNX: input `photo`, output `anime`, both (1, 3, H, W) float32 in [-1, 1], H and W free."""
+    example = torch.zeros(1, 3, 96, 112)
+    m = generator.multiple_of
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own workings
+        torch.onnx.export(
+            generator.eval(),
+            (example,),
+            str(file),
+            input_names=["photo"],
+            output_names=["anime"],
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            dynamic_shapes={
+                "x": {2: m * torch.export.Dim("rows", min=1, max=4096), 3: m * torch.export.Dim("cols", min=1, max=4096)}
+            },
+        )
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, card_to_metadata(card))
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]  # the exporter leaves stack traces with local paths
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def largest_difference(generator: Generator, network: OnnxNetwork) -> float:
+    """The largest difference between PyTorch and ONNX Runtime over several sizes, in grey levels of 255."""
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for height, width in _CHECKED_SIZES:
+        photo: Batch = rng.uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
+        with torch.no_grad():
+            expected = generator(torch.from_numpy(photo)).numpy()
+        worst = max(worst, float(np.abs(network(photo) - expected).max()) * 127.5)
+    return worst

@@ -1,0 +1,62 @@
+"""The training loop: it trains and yields the terms; the caller logs, samples, saves and stops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from photo2anime.train.checkpoint import TrainState
+from photo2anime.train.config import DistillConfig
+from photo2anime.train.data import PairedBatch
+from photo2anime.train.features import Features
+from photo2anime.train.step import Terms, discriminator_terms, generator_terms, update
+
+
+def distill_loop(
+    state: TrainState, batches: Iterator[PairedBatch], features: Features, cfg: DistillConfig, device: torch.device
+) -> Iterator[Terms]:
+    """Trains from state.step to cfg.total_steps and yields each step's weighted terms, after the update."""
+    while state.step < cfg.total_steps:
+        batch = next(batches)
+        batch = PairedBatch(batch.photo.to(device), batch.anime.to(device))
+        set_learning_rates(state, cfg)
+        fake = state.generator(batch.photo)
+
+        discriminator, terms, w = None, {}, cfg.weights
+        if state.step >= cfg.warmup_steps and w.adversarial:
+            discriminator = state.discriminator.requires_grad_(True)
+            terms = discriminator_terms(batch, fake, discriminator)
+            update(state.discriminator_optimizer, terms, cfg.clip_gradient)
+            discriminator.requires_grad_(False)
+            grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.warmup_steps))
+            w = replace(w, adversarial=w.adversarial * grown)
+
+        asked = generator_terms(batch, fake, features, discriminator, w)
+        update(state.generator_optimizer, asked, cfg.clip_gradient)
+        follow(state.ema, state.generator, state.step, cfg.ema_halflife_steps)
+        state.step += 1
+        yield asked | terms
+
+
+def set_learning_rates(state: TrainState, cfg: DistillConfig) -> None:
+    """A linear rise over lr_rise_steps, then half a cosine down to a hundredth at total_steps."""
+    rise = min(1.0, (state.step + 1) / max(1, cfg.lr_rise_steps))
+    cosine = 0.505 + 0.495 * math.cos(math.pi * state.step / cfg.total_steps)
+    for optimizer, lr in (
+        (state.generator_optimizer, cfg.lr_generator),
+        (state.discriminator_optimizer, cfg.lr_discriminator),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * rise * cosine
+
+
+@torch.no_grad()
+def follow(ema: nn.Module, trained: nn.Module, step: int, halflife_steps: float) -> None:
+    """Moves ema's weights towards trained's: an exponential average, with a shorter memory in the first steps."""
+    keep = 0.5 ** (1 / min(halflife_steps, max(1.0, step / 4)))
+    for slow, fast in zip(ema.parameters(), trained.parameters(), strict=True):
+        slow.lerp_(fast, 1 - keep)

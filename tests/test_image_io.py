@@ -1,0 +1,316 @@
+"""Every way a picture comes in, every way it goes out, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import photo_of
+from PIL import Image, ImageCms, PngImagePlugin
+
+from photo2anime.image_io import WriteOptions, encode_image, read_image, shrink, write_image
+from photo2anime.types import Photo2AnimeError, Picture
+
+PHOTO = photo_of(40, 56)
+ORIENTATION, GPS, MAKE = 0x0112, 0x8825, 0x010F
+
+
+def saved(image: Image.Image, format: str, **arguments: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **arguments)
+    return file.getvalue()
+
+
+def exif_with(**tags: int | str) -> bytes:
+    exif = Image.Exif()
+    exif[MAKE] = "Camera"
+    if "orientation" in tags:
+        exif[ORIENTATION] = tags["orientation"]
+    exif.get_ifd(GPS)[1] = "N"
+    return exif.tobytes()
+
+
+# Reading
+
+
+def test_path_bytes_file_pil_and_array_are_the_same_picture(tmp_path: Path) -> None:
+    data = saved(Image.fromarray(PHOTO), "PNG")
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    for source in (path, str(path), data, io.BytesIO(data), Image.fromarray(PHOTO), PHOTO):
+        assert np.array_equal(read_image(source).rgb, PHOTO)
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "AVIF", "JPEG", "HEIF"])
+def test_every_format_is_read(format: str) -> None:
+    if format == "HEIF":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    lossless = {"WEBP": {"lossless": True}}.get(format, {"quality": 95} if format in ("JPEG", "AVIF", "HEIF") else {})
+    picture = read_image(saved(Image.fromarray(PHOTO), format, **lossless))
+    assert picture.rgb.shape == PHOTO.shape and picture.rgb.dtype == np.uint8
+    loss = {"JPEG": 12, "AVIF": 12, "HEIF": 12, "GIF": 12}.get(format, 0)  # coloured noise at 4:2:0
+    assert np.abs(picture.rgb.astype(int) - PHOTO).mean() <= loss
+
+
+def test_heic_needs_no_registration_by_the_user(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    from pillow_heif import from_pillow
+
+    file = tmp_path / "phone.heic"
+    from_pillow(Image.fromarray(PHOTO)).save(file, quality=95)
+    code = f"from photo2anime.image_io import read_image; assert read_image({str(file)!r}).rgb.shape == {PHOTO.shape}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_and_reset(orientation: int) -> None:
+    upright = PHOTO
+    undo = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
+    stored = Image.fromarray(np.ascontiguousarray(undo(upright)))
+    picture = read_image(saved(stored, "PNG", exif=exif_with(orientation=orientation)))
+    assert np.array_equal(picture.rgb, upright)
+    kept = Image.Exif()
+    kept.load(picture.exif)
+    assert kept[MAKE] == "Camera" and ORIENTATION not in kept
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "RGBA", "1", "I;16", "F", "I"])
+def test_grey_palette_alpha_and_deep_pictures(mode: str) -> None:
+    grey = PHOTO[..., 0]
+    if mode == "I;16":
+        image = Image.fromarray(grey.astype(np.uint16) * 257)
+    elif mode == "I":
+        image = Image.fromarray(grey.astype(np.int32) * 257)
+    elif mode == "F":
+        image = Image.fromarray(grey.astype(np.float32) / 255)
+    else:
+        image = Image.fromarray(PHOTO).convert("RGBA" if mode == "PA" else "RGB").convert(mode)
+    picture = read_image(image)
+    assert picture.rgb.shape == PHOTO.shape and picture.rgb.dtype == np.uint8
+    assert (picture.alpha is not None) == (mode in ("LA", "PA", "RGBA"))
+    if mode in ("I;16", "F", "I"):
+        assert np.array_equal(picture.rgb[..., 0], grey)
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+def test_arrays_of_8_and_16_bit(channels: int) -> None:
+    shape = (9, 7) if channels == 0 else (9, 7, channels)
+    eight = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    low, high = read_image(eight), read_image(eight.astype(np.uint16) * 257)
+    assert np.array_equal(low.rgb, high.rgb) and low.rgb.shape == (9, 7, 3)
+    assert (low.alpha is not None) == (channels == 4)
+
+
+def test_16_bit_colour_png_keeps_its_brightness() -> None:
+    import cv2
+
+    deep = PHOTO.astype(np.uint16) * 257
+    data = cv2.imencode(".png", deep[..., ::-1])[1].tobytes()
+    assert np.abs(read_image(data).rgb.astype(int) - PHOTO).max() <= 1
+
+
+def test_cmyk_jpeg_is_not_inverted() -> None:
+    smooth = np.full((32, 32, 3), (200, 120, 40), np.uint8)
+    picture = read_image(saved(Image.fromarray(smooth).convert("CMYK"), "JPEG", quality=95))
+    assert np.abs(picture.rgb.astype(int) - smooth).max() < 12
+
+
+def test_palette_with_transparency_keeps_it() -> None:
+    image = Image.fromarray(PHOTO).quantize(16)
+    picture = read_image(saved(image, "PNG", transparency=0))
+    assert picture.alpha is not None and set(np.unique(picture.alpha)) <= {0, 255}
+
+
+def test_colours_are_converted_from_the_embedded_profile() -> None:
+    lab = ImageCms.createProfile("LAB")
+    in_lab = ImageCms.profileToProfile(Image.fromarray(PHOTO), ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
+    assert in_lab is not None
+    data = saved(in_lab, "TIFF", icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
+    assert np.abs(read_image(data).rgb.astype(int) - PHOTO).mean() <= 1  # 8-bit Lab is coarse
+
+
+def test_a_damaged_profile_is_ignored() -> None:
+    data = saved(Image.fromarray(PHOTO), "PNG", icc_profile=b"not a profile")
+    assert np.array_equal(read_image(data).rgb, PHOTO)
+
+
+def test_an_animated_file_says_how_many_frames_it_has() -> None:
+    frames = [Image.fromarray(photo_of(20, 20, seed)) for seed in range(3)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert read_image(data).frames == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.jpg", b"", "empty"),
+        ("text.jpg", b"hello, I am not a picture", "not a picture"),
+        ("cut.jpg", saved(Image.fromarray(photo_of(200, 300)), "JPEG")[:3000], "damaged or cut short"),
+        ("cut.png", saved(Image.fromarray(photo_of(200, 300)), "PNG")[:3000], "damaged or cut short"),
+        ("header.png", saved(Image.fromarray(PHOTO), "PNG")[:20], "damaged|not a picture"),
+    ],
+)
+def test_wrong_files_are_named_for_what_they_are(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(Photo2AnimeError, match=said) as caught:
+        read_image(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_folder_and_forbidden_file(tmp_path: Path) -> None:
+    with pytest.raises(Photo2AnimeError, match="no such file"):
+        read_image(tmp_path / "nothing.jpg")
+    with pytest.raises(Photo2AnimeError, match="is a folder"):
+        read_image(tmp_path)
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"x")
+    secret.chmod(0)
+    if os.access(secret, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(Photo2AnimeError, match="permissions"):
+        read_image(secret)
+
+
+@pytest.mark.parametrize("array", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros((5, 5), float)])
+def test_wrong_arrays_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(Photo2AnimeError, match="array of shape"):
+        read_image(array)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    data = saved(Image.new("1", (30_000, 15_000)), "PNG")
+    with pytest.raises(Photo2AnimeError, match="450 megapixels, the limit is 300"):
+        read_image(data)
+    with pytest.raises(Photo2AnimeError, match="limit is 0.001"):
+        read_image(PHOTO_PNG, max_megapixels=0.001)
+
+
+def test_a_large_photo_is_not_taken_for_a_bomb_and_pillows_limit_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_image(PHOTO_PNG).rgb.shape == PHOTO.shape
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+PHOTO_PNG = saved(Image.fromarray(PHOTO), "PNG")
+
+
+# Writing
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".jpg", ".webp", ".avif"])
+def test_written_pictures_have_the_same_size_and_an_srgb_profile(tmp_path: Path, suffix: str) -> None:
+    target = write_image(tmp_path / f"out{suffix}", Picture(PHOTO))
+    with Image.open(target) as image:
+        assert image.size == (56, 40)
+        if suffix != ".bmp":
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+            assert "sRGB" in profile.profile.profile_description
+        if suffix in (".png", ".bmp", ".tiff"):
+            assert np.array_equal(np.asarray(image), PHOTO)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff", ".avif"])
+def test_alpha_comes_back(tmp_path: Path, suffix: str) -> None:
+    alpha = np.tile(np.linspace(0, 255, 56).astype(np.uint8), (40, 1))
+    target = write_image(tmp_path / f"out{suffix}", Picture(PHOTO, alpha=alpha))
+    restored = read_image(target).alpha
+    assert restored is not None and np.abs(restored.astype(int) - alpha).max() <= (6 if suffix == ".avif" else 0)
+
+
+def test_jpeg_puts_transparent_pictures_on_white(tmp_path: Path) -> None:
+    target = write_image(tmp_path / "out.jpg", Picture(np.zeros((16, 16, 3), np.uint8), alpha=np.zeros((16, 16), np.uint8)))
+    assert read_image(target).rgb.min() > 250
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_metadata_is_kept_or_stripped(tmp_path: Path, format: str) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
+    picture = Picture(PHOTO, exif=exif_with(), xmp=xmp, dpi=(300, 300), format=format)
+    kept, stripped = io.BytesIO(), io.BytesIO()
+    encode_image(kept, picture, WriteOptions(format))
+    encode_image(stripped, picture, WriteOptions(format, strip_metadata=True))
+    with Image.open(kept) as image:
+        assert image.getexif()[MAKE] == "Camera" and image.getexif().get_ifd(GPS)
+    assert read_image(kept.getvalue()).xmp == xmp
+    with Image.open(stripped) as image:
+        assert MAKE not in image.getexif() and not image.getexif().get_ifd(GPS)
+        assert b"xmpmeta" not in stripped.getvalue()
+
+
+def test_exif_too_long_for_jpeg_does_not_stop_the_picture(tmp_path: Path) -> None:
+    picture = Picture(PHOTO, exif=b"Exif\0\0" + bytes(70_000), format="JPEG")
+    assert write_image(tmp_path / "out.jpg", picture).exists()
+
+
+def test_quality_changes_the_size(tmp_path: Path) -> None:
+    sizes = [write_image(tmp_path / f"{q}.jpg", Picture(PHOTO), WriteOptions(quality=q)).stat().st_size for q in (30, 95)]
+    assert sizes[0] < sizes[1]
+
+
+def test_the_source_is_never_overwritten_unless_asked(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(PHOTO_PNG)
+    with pytest.raises(Photo2AnimeError, match="--overwrite"):
+        write_image(source, Picture(255 - PHOTO), source=source)
+    assert source.read_bytes() == PHOTO_PNG
+    write_image(source, Picture(255 - PHOTO), WriteOptions(overwrite=True), source=source)
+    assert np.array_equal(read_image(source).rgb, 255 - PHOTO)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    target = tmp_path / "out.png"
+    target.write_bytes(b"old")
+
+    def fail(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Photo2AnimeError, match="disk is full|read-only|no permission"):
+        write_image(target, Picture(PHOTO))
+    assert target.read_bytes() == b"old" and os.listdir(tmp_path) == ["out.png"]
+
+
+def test_unwritable_targets_are_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Photo2AnimeError, match="is a folder"):
+        write_image(tmp_path / "folder.png", Picture(PHOTO))
+    with pytest.raises(Photo2AnimeError, match="a file stands where a folder is needed"):
+        write_image(tmp_path / "file" / "out.png", Picture(PHOTO))
+    with pytest.raises(Photo2AnimeError, match=r"cannot write \.xyz"):
+        write_image(tmp_path / "out.xyz", Picture(PHOTO))
+
+
+def test_shrink_keeps_proportions_and_small_pictures() -> None:
+    picture = Picture(photo_of(300, 500), alpha=np.zeros((300, 500), np.uint8))
+    small = shrink(picture, 100)
+    assert small.rgb.shape == (60, 100, 3) and small.alpha is not None and small.alpha.shape == (60, 100)
+    assert shrink(picture, 500) is picture
+
+
+def test_text_chunks_with_xmp_in_png_are_found() -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "<x/>")
+    assert read_image(saved(Image.fromarray(PHOTO), "PNG", pnginfo=info)).xmp == b"<x/>"
