@@ -1,7 +1,7 @@
 """Measures our styles beside AnimeGANv2 in PyTorch and any .onnx files: python scripts/bench.py [--against FILE ...]
 
-Prints a table and writes docs/benchmarks.md. Every network runs in this process with the same threads, in turn, so that a
-machine whose speed drifts is fair to all; peak memory is that of a process of its own, above the same process idle.
+Prints a table and writes docs/benchmarks.md. Every network runs in this process with the same threads, in turn, so
+that a machine whose speed drifts is fair to all; peak memory is that of a process of its own, above the same idle.
 AnimeGANv2 has untrained weights: the arithmetic is the same. GMAC counts the convolutions (multiply and add as one).
 """
 
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +32,8 @@ from photo2anime.runtime import cpu_threads
 from photo2anime.styles import list_styles
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.animeganv2 import AnimeGANv2Generator
-from photo2anime.train.export import BUNDLES
-from photo2anime.types import RGB
+from photo2anime.types import RGB, Batch
+from photo2anime.weights import BUNDLES
 
 SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1920x1080": (1080, 1920)}
 REFERENCE = "AnimeGANv2, PyTorch"
@@ -86,8 +87,8 @@ def header(peak: float) -> str:
         f"Written by `scripts/bench.py` on {datetime.date.today()}: {platform.machine()}, {cpu_threads()} threads, "
         f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}. "
         f"Measured peak of a float32 matrix product in PyTorch: {peak:.0f} GMAC/s. Times are medians of painting one "
-        "uint8 picture to one uint8 picture, conversion included, all networks in turn in one process; ratios compare "
-        "medians of the same run. GMAC counts convolutions. Memory is what the painting process takes beyond its start.\n"
+        "uint8 picture to one uint8 picture, conversion included, all networks in turn in one process; ratios "
+        "compare medians of the same run. GMAC counts convolutions. Memory is what the painting process takes beyond its start.\n"
     )
 
 
@@ -111,17 +112,23 @@ def painters(against: list[Path], height: int, width: int) -> dict[str, Callable
     for file in against:
         fixed = Stylizer.load(file, device="cpu").card.fixed_size
         if fixed is None or fixed == (height, width):
-            found[file.stem] = lambda file=file: Stylizer.load(file, device="cpu", tile_px=1 << 20).paint
+            found[file.stem] = partial(load_file, file)
     return found
+
+
+def load_file(file: Path) -> Callable[[RGB], RGB]:
+    """An .onnx file that always runs whole."""
+    return Stylizer.load(file, device="cpu", tile_px=1 << 20).paint
 
 
 def animeganv2() -> Callable[[RGB], RGB]:
     """AnimeGANv2's generator, untrained, in PyTorch as its users run it, from picture to picture."""
     network = AnimeGANv2Generator().eval()
 
-    def run(batch: np.ndarray) -> np.ndarray:
+    def run(batch: Batch) -> Batch:
         with torch.inference_mode():
-            return network(torch.from_numpy(batch)).numpy()
+            anime: Batch = network(torch.from_numpy(batch)).numpy()
+        return anime
 
     card = list_styles()[OUR_STYLE]
     return Stylizer(run, card, tile_px=1 << 20).paint
@@ -165,7 +172,7 @@ def torch_gmac(network: nn.Module, height: int, width: int) -> float:
 
     def count(layer: nn.Module, _: object, out: torch.Tensor) -> None:
         nonlocal total
-        total += out.numel() * layer.weight[0].numel()  # type: ignore[index, union-attr, operator]
+        total += out.numel() * layer.weight[0].numel()  # type: ignore[index]
 
     network = network.to("meta")
     for layer in network.modules():
@@ -193,10 +200,8 @@ def onnx_gmac(file: Path, height: int, width: int) -> float | None:
     nhwc = session.get_inputs()[0].shape[3] == 3
     shape = (1, side, side, 3) if nhwc else (1, 3, side, side)
     outputs = session.run(None, {session.get_inputs()[0].name: np.zeros(shape, np.float32)})
-    total = sum(
-        out.size * int(np.prod(weights[n.input[1]][1:])) for n, out in zip(convolutions, outputs, strict=True)
-    )
-    return total / 1e9 * height * width / side**2
+    total = sum(out.size * int(np.prod(weights[n.input[1]][1:])) for n, out in zip(convolutions, outputs, strict=True))
+    return float(total / 1e9 * height * width / side**2)
 
 
 def peak_memory(name: str, against: list[Path], height: int, width: int) -> float:
@@ -214,7 +219,10 @@ def _paint_once(name: str, against: list[Path], height: int, width: int) -> floa
 
 
 def table(rows: list[Row]) -> str:
-    lines = ["| network | ms | times faster than AnimeGANv2 | GMAC | share of peak | memory, MiB |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| network | ms | times faster than AnimeGANv2 | GMAC | share of peak | memory, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         gmac = f"{row.gmac:.1f}" if row.gmac else ""
         share = f"{row.share_of_peak:.0%}" if row.share_of_peak else ""

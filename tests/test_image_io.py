@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import photo_of
 from PIL import Image, ImageCms, PngImagePlugin
 
+from conftest import photo_of
 from photo2anime.image_io import WriteOptions, encode_image, read_image, shrink, write_image
 from photo2anime.types import Photo2AnimeError, Picture
 
@@ -190,7 +190,9 @@ def test_missing_file_folder_and_forbidden_file(tmp_path: Path) -> None:
         read_image(secret)
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros((5, 5), float)])
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros((5, 5), float)]
+)
 def test_wrong_arrays_are_refused(array: np.ndarray) -> None:
     with pytest.raises(Photo2AnimeError, match="array of shape"):
         read_image(array)
@@ -237,7 +239,9 @@ def test_alpha_comes_back(tmp_path: Path, suffix: str) -> None:
 
 
 def test_jpeg_puts_transparent_pictures_on_white(tmp_path: Path) -> None:
-    target = write_image(tmp_path / "out.jpg", Picture(np.zeros((16, 16, 3), np.uint8), alpha=np.zeros((16, 16), np.uint8)))
+    target = write_image(
+        tmp_path / "out.jpg", Picture(np.zeros((16, 16, 3), np.uint8), alpha=np.zeros((16, 16), np.uint8))
+    )
     assert read_image(target).rgb.min() > 250
 
 
@@ -262,7 +266,9 @@ def test_exif_too_long_for_jpeg_does_not_stop_the_picture(tmp_path: Path) -> Non
 
 
 def test_quality_changes_the_size(tmp_path: Path) -> None:
-    sizes = [write_image(tmp_path / f"{q}.jpg", Picture(PHOTO), WriteOptions(quality=q)).stat().st_size for q in (30, 95)]
+    sizes = [
+        write_image(tmp_path / f"{q}.jpg", Picture(PHOTO), WriteOptions(quality=q)).stat().st_size for q in (30, 95)
+    ]
     assert sizes[0] < sizes[1]
 
 

@@ -36,4 +36,6 @@ def test_padding_mirrors_as_far_as_it_can_and_crops_back(height: int, width: int
 
 
 def test_luma_weighs_like_bt601() -> None:
-    assert luma(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8))[0] == pytest.approx([76.2, 149.7, 29.1], abs=0.1)
+    assert luma(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8))[0] == pytest.approx(
+        [76.2, 149.7, 29.1], abs=0.1
+    )

@@ -60,14 +60,18 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
     p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink larger photos to this longer side first")
-    p.add_argument("-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own")
+    p.add_argument(
+        "-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own"
+    )
     p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
     p.add_argument("-r", "--recursive", action="store_true", help="paint all photos in folders and their subfolders")
     p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
     p.add_argument("--overwrite", action="store_true", help="allow a result to replace its own source")
     p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position or XMP")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))
-    p.add_argument("--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory")
+    p.add_argument(
+        "--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory"
+    )
     p.add_argument("--max-megapixels", type=float, default=300, metavar="N", help="refuse larger photos (default 300)")
     p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
     p.set_defaults(run=_paint)

@@ -9,7 +9,7 @@ from photo2anime.types import RGB
 
 
 def blend(photo: RGB, anime: RGB, strength: float) -> RGB:
-    """anime at strength 1, the photo at 0, a mixture between. Two (H, W, 3) uint8 -> the same."""
+    """Anime at strength 1, the photo at 0, a mixture between. Two (H, W, 3) uint8 -> the same."""
     if strength == 1:
         return anime
     return np.asarray(Image.blend(Image.fromarray(photo), Image.fromarray(anime), strength))
@@ -28,7 +28,7 @@ def side_by_side(photo: RGB, anime: RGB) -> RGB:
 
 
 def feather_into(canvas: RGB, painted: RGB, top: int, left: int, ramp_rows: int, ramp_cols: int) -> None:
-    """Puts painted on canvas with its top left corner at (top, left), fading in over its first ramp_rows and ramp_cols."""
+    """Puts painted on canvas at (top, left), fading in over its first ramp_rows and ramp_cols pixels."""
     height, width = painted.shape[:2]
     place = canvas[top : top + height, left : left + width]
     if not ramp_rows and not ramp_cols:

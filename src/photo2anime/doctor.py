@@ -105,4 +105,6 @@ def _speed() -> Finding:
         times.append(time.perf_counter() - started)
     best = min(times)
     estimate = best * 12e6 / photo[..., 0].size
-    return Finding(f"speed: 512x512 in {best * 1e3:.0f} ms on {stylizer.device}; 12 megapixels in about {estimate:.0f} s")
+    return Finding(
+        f"speed: 512x512 in {best * 1e3:.0f} ms on {stylizer.device}; 12 megapixels in about {estimate:.0f} s"
+    )

@@ -1,10 +1,11 @@
-"""The one door for pictures: anything a camera or a program wrote -> Picture, and Picture -> file, whole or not at all."""
+"""The one door for pictures: what a camera or a program wrote -> Picture, and Picture -> file, whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def encode_image(file: IO[bytes], picture: Picture, options: WriteOptions) -> No
 
 
 def shrink(picture: Picture, max_side: int) -> Picture:
-    """picture with its longer side at most max_side pixels, proportions kept (Lanczos); a smaller one unchanged."""
+    """Picture with its longer side at most max_side pixels, proportions kept (Lanczos); a smaller one unchanged."""
     height, width = picture.rgb.shape[:2]
     scale = max_side / max(height, width)
     if scale >= 1:
@@ -162,7 +163,7 @@ def _open_file(path: Path) -> IO[bytes]:
 
 
 def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
-    """The header read, pixels not yet. Pillow's own bomb limit is a global and lower, so it is lifted for the moment."""
+    """The header read, pixels not yet. Pillow's own bomb limit is lower and global, so it is lifted for the moment."""
     header = file.read(16)
     file.seek(0)
     if header[4:8] == b"ftyp" and not header[8:12].startswith(b"avi"):
@@ -268,21 +269,28 @@ def _save_arguments(format: str, picture: Picture, options: WriteOptions) -> dic
         arguments["compression"] = "tiff_lzw"  # Pillow writes GPS positions only into uncompressed TIFF
     if options.strip_metadata or format == "BMP":
         return arguments
-    longest = _MAX_JPEG_SEGMENT if format == "JPEG" else None
+    return arguments | _metadata_arguments(format, picture)
+
+
+def _metadata_arguments(format: str, picture: Picture) -> dict[str, Any]:
+    """What Pillow's save takes for EXIF, XMP and resolution; what does not fit into a JPEG segment is left out."""
+    arguments: dict[str, Any] = {}
+    longest = _MAX_JPEG_SEGMENT if format == "JPEG" else sys.maxsize
     if picture.dpi:
         arguments["dpi"] = picture.dpi
-    if picture.exif and (longest is None or len(picture.exif) <= longest):
+    if picture.exif and len(picture.exif) <= longest:
         arguments["exif"] = picture.exif
-    if picture.xmp and (longest is None or len(picture.xmp) <= longest):
-        if format == "PNG":
-            arguments["pnginfo"] = PngImagePlugin.PngInfo()
-            arguments["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
-        elif format == "TIFF":
-            arguments["exif"] = Image.Exif()
-            arguments["exif"].load(picture.exif or b"")
-            arguments["exif"][ExifTags.Base.XMLPacket] = picture.xmp
-        else:
-            arguments["xmp"] = picture.xmp
+    if not picture.xmp or len(picture.xmp) > longest:
+        return arguments
+    if format == "PNG":
+        arguments["pnginfo"] = PngImagePlugin.PngInfo()
+        arguments["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+    elif format == "TIFF":
+        arguments["exif"] = Image.Exif()
+        arguments["exif"].load(picture.exif or b"")
+        arguments["exif"][ExifTags.Base.XMLPacket] = picture.xmp
+    else:
+        arguments["xmp"] = picture.xmp
     return arguments
 
 

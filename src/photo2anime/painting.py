@@ -166,7 +166,9 @@ def _tell(job: Job, target: Path, stylizer: Stylizer, painted: Picture, seconds:
     height, width = painted.rgb.shape[:2]
     if as_json:
         facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
-        print(json.dumps(facts | {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}), flush=True)
+        print(
+            json.dumps(facts | {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}), flush=True
+        )
     else:
         print(f"{target}  {width}x{height}  {seconds:.1f} s on {stylizer.device}", flush=True)
 
@@ -176,4 +178,5 @@ def _with_progress(jobs: list[Job]) -> Iterable[Job]:
         return jobs
     from tqdm import tqdm
 
-    return tqdm(jobs, unit="photo")
+    progress: Iterable[Job] = tqdm(jobs, unit="photo")
+    return progress

@@ -31,7 +31,7 @@ def to_image(batch: Batch) -> RGB:
 
 
 def pad_bottom_right(rgb: RGB, height: int, width: int) -> RGB:
-    """rgb grown to (height, width): mirrored at the bottom and right as far as the picture goes, then repeated.
+    """Rgb grown to (height, width): mirrored at the bottom and right as far as the picture goes, then repeated.
 
     Top-left stays at top-left, so `[:H, :W]` takes the padding off again.
     """

@@ -32,8 +32,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, file: Path, *, device: str = "auto", card: StyleCard | None = None) -> None:
-        self.device = _choose(device)
-        self._session = _start(file, self.device)
+        self._session, self.device = _start(file, device)
         self._input = self._session.get_inputs()[0]
         if self._input.type not in _TYPES or len(self._input.shape or ()) != 4:
             raise Photo2AnimeError(
@@ -82,7 +81,9 @@ class OnnxNetwork:
                 reason = str(error).splitlines()[0]
                 continue
             reason = "the answer has another size"
-        raise Photo2AnimeError(f"{file} does not turn a picture into one of the same size ({reason}); give another network")
+        raise Photo2AnimeError(
+            f"{file} does not turn a picture into one of the same size ({reason}); give another network"
+        )
 
 
 def card_to_metadata(card: StyleCard) -> dict[str, str]:
@@ -134,31 +135,30 @@ def cpu_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _choose(device: str) -> str:
+def _start(file: Path, device: str) -> tuple[Any, str]:
+    """The session and the device it runs on: the one asked for, or with "auto" the first that starts."""
     offered = offered_devices()
-    if device == "auto":
-        return next(name for name in _AUTOMATIC if name in offered)
-    if device not in PROVIDERS:
+    if device not in DEVICES:
         raise Photo2AnimeError(f"no device called {device}; use {', '.join(DEVICES)}")
-    if device not in offered:
+    if device not in ("auto", *offered):
         package = {"cuda": "onnxruntime-gpu", "directml": "onnxruntime-directml"}.get(device, "onnxruntime")
         raise Photo2AnimeError(
             f"{device} was asked for, but this onnxruntime offers {', '.join(offered)}; "
             f"`pip uninstall onnxruntime` and `pip install {package}`, or leave --device out"
         )
-    return device
+    for candidate in [name for name in _AUTOMATIC if name in offered] if device == "auto" else [device]:
+        session = _open_session(file, PROVIDERS[candidate])
+        if session.get_providers()[0] == PROVIDERS[candidate]:  # ONNX Runtime falls back without raising
+            return session, candidate
+    raise Photo2AnimeError(f"{device} was asked for but did not start; run `photo2anime doctor`")
 
 
-def _start(file: Path, device: str) -> Any:
+def _open_session(file: Path, provider: str) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = cpu_threads()
-    options.log_severity_level = 3  # a device that fails to start is told by us, once
-    wanted = PROVIDERS[device]
+    options.log_severity_level = 4  # a device that fails to start is told by us, once
     try:
-        session = ort.InferenceSession(str(file), options, providers=[wanted])
-    except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen kinds of its own, none public
+        return ort.InferenceSession(str(file), options, providers=[provider])
+    except Exception as error:
         reason = str(error).splitlines()[0]
         raise Photo2AnimeError(f"{file} could not be loaded as a network ({reason}); give an .onnx file") from error
-    if session.get_providers()[0] != wanted:  # ONNX Runtime falls back without raising
-        raise Photo2AnimeError(f"{device} was asked for but did not start; run `photo2anime doctor`")
-    return session

@@ -26,7 +26,7 @@ class Stylizer:
     """A style, ready to paint. Build it once, call it many times; calls from several threads are safe.
 
     network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same. card: the facts about it. tile_px: the side
-    of the windows a large photo is painted in; None chooses from the memory that is free. device: what the network runs on.
+    of the windows a large photo is painted in; None chooses by free memory. device: what the network runs on.
     """
 
     def __init__(self, network: Network, card: StyleCard, *, tile_px: int | None = None, device: str = "cpu") -> None:
@@ -66,7 +66,7 @@ class Stylizer:
         strength: float = 1.0,
         keep_color: bool = False,
     ) -> Picture | NDArray[np.uint8] | Image.Image:
-        """photo painted, same size to the pixel, alpha restored.
+        """Photo painted, same size to the pixel, alpha restored.
 
         A path, encoded bytes, an open file or a PIL image gives a PIL image; an array (H, W), (H, W, 3) or (H, W, 4)
         gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. strength: 1 is the full style, 0 the photo.

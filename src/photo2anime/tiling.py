@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from photo2anime.pixels import next_multiple
 from photo2anime.types import Photo2AnimeError, StyleCard, Tile
@@ -58,7 +59,7 @@ def _spans(length: int, window: int, card: StyleCard) -> list[tuple[tuple[int, i
     if card.fixed_size:  # every window has the same length; the last one is moved back to end at the border
         starts = [*range(0, length - window, step), length - window]
         seen = [(start, start + window) for start in starts]
-        cuts = [0, *((a[1] + b[0]) // 2 for a, b in zip(seen, seen[1:], strict=False)), length]
-        return list(zip(seen, zip(cuts, cuts[1:], strict=False), strict=True))
+        cuts = [0, *((a[1] + b[0]) // 2 for a, b in pairwise(seen)), length]
+        return list(zip(seen, pairwise(cuts), strict=True))
     kept = [(start, min(start + step, length)) for start in range(0, length, step)]
     return [((max(0, start - halo), min(length, stop + halo)), (start, stop)) for start, stop in kept]

@@ -25,8 +25,8 @@ class Picture:
     """A decoded picture, upright and in sRGB, with what has to survive painting.
 
     rgb: (H, W, 3) uint8. alpha: (H, W) uint8 or None for opaque. exif: raw EXIF bytes with the orientation reset, or
-    None. xmp: raw XMP packet or None. dpi: (x, y) or None. format: Pillow's name of the source format ("JPEG"), None for
-    arrays. frames: more than 1 when the source is animated and rgb is only its first frame.
+    None. xmp: raw XMP packet or None. dpi: (x, y) or None. format: Pillow's name of the source format ("JPEG"), None
+    for arrays. frames: more than 1 when the source is animated and rgb is only its first frame.
     """
 
     rgb: RGB
@@ -40,7 +40,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One window over a picture. All four pairs are (top, bottom) or (left, right) in pixels of the whole picture.
+    """One window over a picture; all pairs are (top, bottom) or (left, right) in pixels of the whole picture.
 
     rows, cols: what the network sees. keep_rows, keep_cols: the part of its answer that is used.
     """
@@ -55,8 +55,8 @@ class Tile:
 class StyleCard:
     """What a style is, as facts: one row of styles.toml, or what a loose .onnx file says of itself.
 
-    multiple_of: height and width the network accepts are multiples of this. fixed_size: (height, width) when the network
-    takes no other. halo: pixels around a tile that its output depends on (exact tiling only needs this much context).
+    multiple_of: height and width the network accepts are multiples of this. fixed_size: (height, width) when the
+    network takes no other. halo: pixels around a tile that its output depends on (exact tiling only needs this much context).
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
     make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
     right at. bytes_per_px: memory the network needs per pixel it is given.

@@ -12,7 +12,7 @@ BUNDLES = Path(str(resources.files("photo2anime"))) / "bundles"
 
 
 def local_file(card: StyleCard) -> Path:
-    """The style's network file, its sha256 checked. Raises Photo2AnimeError when it is missing or not what was shipped."""
+    """The style's network file, its sha256 checked. Raises Photo2AnimeError when it is missing or another."""
     file = BUNDLES / card.file
     if not file.is_file():
         raise Photo2AnimeError(f"{file} of style {card.name} is missing; install photo2anime again")

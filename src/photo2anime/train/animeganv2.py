@@ -1,7 +1,7 @@
-"""The published AnimeGANv2 generator, layer for layer, to measure against and to read its checkpoints into.
+"""The published AnimeGANv2 generator, layer for layer, to measure against.
 
-Source: TachibanaYoshino/AnimeGANv2, net/generator.py (2020); 2,143,552 parameters. Every normalisation is over the whole
-picture (layer norm over height, width and channels), which is why a tile comes out in other colours than the whole.
+Source: TachibanaYoshino/AnimeGANv2, net/generator.py (2020); 2,143,552 parameters. Every normalisation is over the
+whole picture (layer norm over height, width and channels): a tile comes out in other colours than the whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 class _Block(nn.Sequential):
     """Convolution without bias on mirrored borders, layer norm, leaky ReLU: the unit everything is made of."""
 
-    def __init__(self, channels: int, out: int, kernel: int = 3, stride: int = 1, groups: int = 1, bias: bool = False):
+    def __init__(
+        self, channels: int, out: int, kernel: int = 3, stride: int = 1, groups: int = 1, bias: bool = False
+    ) -> None:
         reach = (kernel - 1) // 2
         before, after = (0, 1) if stride == 2 else (reach, reach)  # stride 2 pads at the bottom and right only
         super().__init__(
@@ -68,4 +70,5 @@ class AnimeGANv2Generator(nn.Module):
         h = self.encode(x)
         h = self.at_half(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
         h = self.at_full(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
-        return self.to_rgb(h).tanh()
+        anime: Tensor = self.to_rgb(h).tanh()
+        return anime

@@ -20,7 +20,11 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     )
     p.add_argument("--photos", type=Path, required=True, metavar="DIR")
     p.add_argument(
-        "--targets", type=Path, required=True, metavar="DIR|MODEL.onnx", help="the pictures, same names, or who paints them"
+        "--targets",
+        type=Path,
+        required=True,
+        metavar="DIR|MODEL.onnx",
+        help="the pictures, same names, or who paints them",
     )
     p.add_argument("--style", required=True, metavar="NAME")
     p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")

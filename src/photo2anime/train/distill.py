@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from photo2anime.image_io import write_image
+from photo2anime.image_io import read_image, write_image
 from photo2anime.pixels import pad_bottom_right, to_image
+from photo2anime.stylizer import Stylizer
 from photo2anime.train.checkpoint import TrainState, load_checkpoint, new_state, save_checkpoint
 from photo2anime.train.config import DistillConfig, LossWeights
-from photo2anime.train.data import PairedPhotos, as_tensor, paired_batches
+from photo2anime.train.data import PairedPhotos, as_tensor, paired_batches, pictures_in
 from photo2anime.train.features import load_features
 from photo2anime.train.generator import Generator
 from photo2anime.train.loop import distill_loop
@@ -41,14 +43,17 @@ def distill(
 ) -> TrainState:
     """The trained state; the same call again goes on where the last one stopped, exactly.
 
+    targets: the folder of pictures with the photos' names, or an .onnx file, which then paints them into run/targets.
     minutes: stop after so long, to be resumed; None trains to cfg.total_steps. start_from: run folder whose EMA weights
     the generator begins with. report: receives progress, a line at a time. Raises Photo2AnimeError when a loss is no
     longer a number; the run folder then holds the last good checkpoint.
     """
     started = time.monotonic()
-    pairs = PairedPhotos(photos, targets, cfg.held_out)
     run.mkdir(parents=True, exist_ok=True)
     _keep_config(run / "config.json", cfg)
+    if targets.suffix.lower() == ".onnx":
+        targets = paint_targets(photos, targets, run / "targets", report)
+    pairs = PairedPhotos(photos, targets, cfg.held_out)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = new_state(cfg, device)
     checkpoint = run / "checkpoint.pt"
@@ -82,6 +87,19 @@ def distill(
     return state
 
 
+def paint_targets(photos: Path, model: Path, folder: Path, report: Callable[[str], None]) -> Path:
+    """folder, with every photo painted by an .onnx file; those already there are left, so a stopped run goes on."""
+    stylizer = Stylizer.load(model)
+    files = pictures_in(photos)
+    for done, (name, file) in enumerate(files.items(), start=1):
+        target = folder / f"{name}.png"
+        if not target.exists():
+            write_image(target, Picture(stylizer.paint(read_image(file).rgb)))
+        if done % 100 == 0 or done == len(files):
+            report(f"{done} of {len(files)} photos painted by {model.name}")
+    return folder
+
+
 def load_generator(run: Path) -> tuple[Generator, DistillConfig]:
     """The EMA generator of a run folder, in evaluation mode, and the configuration it was trained with."""
     cfg = load_config(run / "config.json")
@@ -91,7 +109,7 @@ def load_generator(run: Path) -> tuple[Generator, DistillConfig]:
 
 
 def load_config(file: Path) -> DistillConfig:
-    """The configuration a run folder was made with. Raises Photo2AnimeError when file is missing or of another version."""
+    """The configuration of a run folder. Raises Photo2AnimeError when file is missing or of another version."""
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
         saved["weights"] = LossWeights(**saved["weights"])
@@ -154,7 +172,7 @@ def _centre(picture: RGB) -> RGB:
 
 @torch.no_grad()
 def paint_whole(generator: Generator, photo: RGB) -> RGB:
-    """photo painted in one piece by a PyTorch generator: (H, W, 3) uint8 -> the same."""
+    """Photo painted in one piece by a PyTorch generator: (H, W, 3) uint8 -> the same."""
     height, width = photo.shape[:2]
     device = next(generator.parameters()).device
     m = generator.multiple_of
@@ -162,15 +180,15 @@ def paint_whole(generator: Generator, photo: RGB) -> RGB:
     return to_image(generator(as_tensor((padded,)).to(device)).cpu().numpy())[:height, :width]
 
 
-def _tensorboard(run: Path):  # type: ignore[no-untyped-def]
+def _tensorboard(run: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(run))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(run))
 
 
-def _plot(board, row: dict[str, float], step: int) -> None:  # type: ignore[no-untyped-def]
+def _plot(board: Any, row: dict[str, float], step: int) -> None:
     if board is not None:
         for name, value in row.items():
             board.add_scalar(name, value, step)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from photo2anime.image_io import write_image
 from photo2anime.pixels import luma
 from photo2anime.stylizer import Stylizer
-from photo2anime.train import losses
 from photo2anime.train.data import PairedPhotos, as_tensor
 from photo2anime.train.features import load_features
 from photo2anime.types import RGB, Photo2AnimeError, Picture
@@ -28,7 +28,7 @@ class Figures:
     """One pair, or the mean of several, against the reference.
 
     psnr_db, photo_psnr_db: of the result and of the photo itself. perceptual: feature distance of the result over the
-    photo's own. line_strength, photo_line_strength: mean gradient magnitude over the reference's. milliseconds: painting.
+    photo's own. line_strength, photo_line_strength: mean gradient magnitude over the reference's.
     """
 
     psnr_db: float
@@ -44,9 +44,7 @@ class Figures:
         return self.psnr_db - self.photo_psnr_db
 
 
-def evaluate(
-    style: str, photos: Path, targets: Path, names: tuple[str, ...], features: str, out: Path
-) -> str:
+def evaluate(style: str, photos: Path, targets: Path, names: tuple[str, ...], features: str, out: Path) -> str:
     """The table of figures, in Markdown; also written to out/STYLE.md, with STYLE.json and the grid STYLE.jpg.
 
     names: which pairs; all when empty. features: the network of the perceptual figure.
@@ -103,9 +101,15 @@ def gradient_level(picture: RGB) -> float:
 
 @torch.no_grad()
 def feature_distance(a: RGB, b: RGB, features: nn.Module) -> float:
-    """losses.perceptual between a and the reference b, over the middle of both."""
+    """How different two pictures look to a pretrained network: 0 for the same. Taken of the middle of both.
+
+    Features of each layer are scaled to length 1 over the channels, their squared differences averaged over the
+    picture and summed over the layers: Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a
+    Perceptual Metric"), equation 1, without its learned channel weights.
+    """
     of_a, of_b = (features(as_tensor((_middle(picture, _FEATURE_PX),))) for picture in (a, b))
-    return float(losses.perceptual(of_a, of_b))
+    layers = [(F.normalize(f, dim=1) - F.normalize(g, dim=1)).square().sum(1) for f, g in zip(of_a, of_b, strict=True)]
+    return sum(float(layer.mean()) for layer in layers)
 
 
 def _middle(picture: RGB, side: int, fill: bool = False) -> RGB:

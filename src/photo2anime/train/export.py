@@ -37,7 +37,7 @@ class Exported:
 def export(run: Path, out: Path, description: str, license: str) -> Exported:
     """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
 
-    Raises Photo2AnimeError when run is no training run, or the file differs from PyTorch by half a grey level.
+    Raises Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
     out.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,14 @@ def export(run: Path, out: Path, description: str, license: str) -> Exported:
     worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
     if worst >= _LARGEST_ERROR_LEVELS:
         file.unlink()
-        raise Photo2AnimeError(f"the exported network differs from PyTorch by {worst:.2f} grey levels; nothing was kept")
+        raise Photo2AnimeError(
+            f"the exported network differs from PyTorch by {worst:.2f} grey levels; nothing was kept"
+        )
     card = replace(card, sha256=sha256(file))
     (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
     config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
-    text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n```json\n{config}\n```\n"
+    text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n"
+    text += f"```json\n{config}\n```\n"
     (out / f"{cfg.style}.md").write_text(text, encoding="utf-8")
     return Exported(file, card, worst)
 
@@ -97,7 +100,10 @@ def write_onnx(generator: Generator, card: StyleCard, file: Path) -> None:
             external_data=False,
             verbose=False,
             dynamic_shapes={
-                "x": {2: m * torch.export.Dim("rows", min=1, max=4096), 3: m * torch.export.Dim("cols", min=1, max=4096)}
+                "x": {
+                    2: m * torch.export.Dim("rows", min=1, max=4096),
+                    3: m * torch.export.Dim("cols", min=1, max=4096),
+                }
             },
         )
     model = onnx.load(file)

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -58,6 +59,8 @@ class MobileNetV2(nn.Module):
     """
 
     # (expansion, channels out, stride) of features.1 to features.6
+    scale: Tensor
+    shift: Tensor
     BLOCKS = ((1, 16, 1), (6, 24, 2), (6, 24, 1), (6, 32, 2), (6, 32, 1), (6, 32, 1))
     TAPS = (0, 2, 5)
 
@@ -98,13 +101,13 @@ class VGG16(nn.Module):
     Simonyan and Zisserman 2015, configuration D; the input is BGR in 0..255 minus the ImageNet mean, as in Caffe.
     """
 
+    mean: Tensor
     STAGES = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512))
 
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in zip(stage, stage[1:], strict=False))
-            for stage in self.STAGES
+            nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(stage)) for stage in self.STAGES
         )
         self.register_buffer("mean", torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1), persistent=False)
 
@@ -140,7 +143,8 @@ def load_features(name: str, cache: Path | None = None) -> nn.Module:
             save_file(state, Path(folder) / "converted")
             os.replace(Path(folder) / "converted", file)
     network.load_state_dict(load_file(file))
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # 1.7 times faster on a CPU
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.7 times faster on a CPU
+    return network.eval().requires_grad_(False)
 
 
 def _cache_folder() -> Path:

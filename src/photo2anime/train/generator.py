@@ -32,8 +32,8 @@ class Generator(nn.Module):
     """Photo -> anime. x: (N, 3, H, W) in [-1, 1], H and W multiples of 8; returns the same shape, not clipped.
 
     The 48 values of each 4x4 square of pixels are the channels at 1/4 size; residual blocks correct them there and at
-    1/8 size, and a pixel shuffle lays them out again. An untrained generator returns nearly the photo. No statistics are
-    taken over the picture: what a pixel becomes depends only on the `halo` pixels around it.
+    1/8 size, and a pixel shuffle lays them out again. An untrained generator returns nearly the photo. No statistics
+    are taken over the picture: what a pixel becomes depends only on the `halo` pixels around it.
     """
 
     multiple_of = 8

@@ -16,7 +16,7 @@ Terms = dict[str, Tensor]
 def generator_terms(
     batch: PairedBatch, fake: Tensor, features: Features, discriminator: nn.Module | None, w: LossWeights
 ) -> Terms:
-    """Everything the generator is asked for, weighted. Without a discriminator (warm-up) the adversarial term is left out."""
+    """Everything the generator is asked for, weighted; without a discriminator (warm-up) no adversarial term."""
     with torch.no_grad():
         anime_features = features(batch.anime)
     terms = {

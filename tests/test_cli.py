@@ -1,0 +1,225 @@
+"""The command, as a user types it: exit codes, messages, files, streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import photo_of
+from photo2anime import list_styles
+from photo2anime.cli import main
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.jpg"
+    Image.fromarray(photo_of(48, 64)).save(file, quality=95)
+    return file
+
+
+def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "photo2anime", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False)
+
+
+def test_paint_puts_the_result_beside_the_photo(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = photo.read_bytes()
+    assert main(["paint", str(photo)]) == 0
+    result = photo.with_name("photo-hayao.jpg")
+    assert Image.open(result).size == (64, 48) and Image.open(result).format == "JPEG"
+    assert photo.read_bytes() == before
+    assert str(result) in capsys.readouterr().out
+
+
+def test_out_names_a_file_or_a_folder(photo: Path, tmp_path: Path) -> None:
+    assert main(["paint", str(photo), "-o", str(tmp_path / "new" / "anime.webp")]) == 0
+    assert Image.open(tmp_path / "new" / "anime.webp").format == "WEBP"
+    assert main(["paint", str(photo), "-o", str(tmp_path / "folder")]) == 0
+    assert (tmp_path / "folder" / "photo-hayao.jpg").exists()
+
+
+@pytest.mark.parametrize(("format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("avif", "AVIF"), ("jpg", "JPEG")])
+def test_format_and_quality(photo: Path, format: str, name: str) -> None:
+    assert main(["paint", str(photo), "-f", format, "-q", "70"]) == 0
+    assert Image.open(photo.with_name(f"photo-hayao.{format}")).format == name
+
+
+def test_all_styles_at_once(photo: Path) -> None:
+    assert main(["paint", str(photo), "-s", "all"]) == 0
+    assert all(photo.with_name(f"photo-{style}.jpg").exists() for style in list_styles())
+
+
+def test_side_by_side_max_side_and_strength(photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert main(["paint", str(photo), "-o", str(out), "--side-by-side", "--max-side", "32", "--strength", "0"]) == 0
+    both = np.asarray(Image.open(out))
+    assert both.shape == (24, 64, 3) and np.array_equal(both[:, :32], both[:, 32:])
+
+
+def test_alpha_survives_the_command(tmp_path: Path) -> None:
+    alpha = np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))
+    Image.fromarray(np.dstack([photo_of(30, 40), alpha])).save(tmp_path / "a.png")
+    assert main(["paint", str(tmp_path / "a.png"), "--keep-color"]) == 0
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a-hayao.png"))[..., 3], alpha)
+
+
+def test_metadata_is_stripped_when_asked(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.fromarray(photo_of(16, 16)).save(tmp_path / "a.jpg", exif=exif)
+    main(["paint", str(tmp_path / "a.jpg"), "-o", str(tmp_path / "kept.jpg")])
+    main(["paint", str(tmp_path / "a.jpg"), "-o", str(tmp_path / "gone.jpg"), "--strip-metadata"])
+    assert Image.open(tmp_path / "kept.jpg").getexif().get_ifd(0x8825)
+    assert not Image.open(tmp_path / "gone.jpg").getexif()
+
+
+def test_folders_keep_their_shape_and_own_results_are_not_painted_again(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    for name in ("a.jpg", "deep/a.jpg", "deep/b.png"):
+        Image.fromarray(photo_of(16, 16)).save(source / name)
+    (source / "notes.txt").write_text("not a photo")
+    assert main(["paint", str(source), "-r", "-o", str(tmp_path / "out")]) == 0
+    found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert found == ["a-hayao.jpg", "deep/a-hayao.jpg", "deep/b-hayao.png"]
+    assert main(["paint", str(source), "-r"]) == 0
+    assert main(["paint", str(source), "-r"]) == 0
+    assert len(list(source.rglob("*hayao*"))) == 3
+
+
+def test_two_sources_never_share_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(photo_of(16, 16)).save(tmp_path / folder / "a.jpg")
+    assert main(["paint", str(tmp_path / "x/a.jpg"), str(tmp_path / "y/a.jpg"), "-o", str(tmp_path / "out")]) == 1
+    assert "already holds the result" in capsys.readouterr().err
+
+
+def test_skip_existing(photo: Path) -> None:
+    result = photo.with_name("photo-hayao.jpg")
+    result.write_bytes(b"already here")
+    assert main(["paint", str(photo), "--skip-existing"]) == 0
+    assert result.read_bytes() == b"already here"
+
+
+def test_one_bad_photo_does_not_stop_the_others(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.jpg").write_text("no picture")
+    (tmp_path / "empty.jpg").write_text("")
+    bad = [str(tmp_path / name) for name in ("bad.jpg", "empty.jpg", "missing.jpg")]
+    assert main(["paint", *bad, str(tmp_path), str(photo), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert photo.with_name("photo-hayao.jpg").exists()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 4
+    for name, said in zip(
+        [*bad, str(tmp_path)], ("not a picture", "empty", "no such file", "is a folder"), strict=True
+    ):
+        assert any(line.startswith(f"{name}: ") and said in line for line in lines)
+    rows = [json.loads(line) for line in captured.out.splitlines()]
+    assert [("error" in row) for row in rows] == [True] * 4 + [False]
+    assert rows[-1]["target"].endswith("photo-hayao.jpg") and rows[-1]["device"] == "cpu"
+
+
+def test_the_source_is_safe(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = photo.read_bytes()
+    assert main(["paint", str(photo), "-o", str(photo)]) == 1
+    assert photo.read_bytes() == before and "--overwrite" in capsys.readouterr().err
+    assert main(["paint", str(photo), "-o", str(photo), "--overwrite"]) == 0
+    assert photo.read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-s", "hayoa"], "did you mean hayao?"),
+        (["-s", "nothing.onnx"], "no such file"),
+        (["--strength", "2"], "outside 0 to 1"),
+        (["--max-side", "0"], "not a number of pixels"),
+        (["-q", "0"], "outside 1 to 100"),
+        (["--device", "cuda"], "cuda was asked for"),
+        (["-o", "x.jpg", "-f", "png"], "disagree"),
+        (["-s", "all", "-o", "x.jpg"], "give a folder"),
+    ],
+)
+def test_bad_usage_exits_with_2(
+    photo: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    try:
+        code = main(["paint", str(photo), *arguments])
+    except SystemExit as stopped:  # argparse's own way
+        code = int(stopped.code or 0)
+    assert code == 2 and said in capsys.readouterr().err
+
+
+def test_a_small_tile_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(photo_of(300, 300)).save(tmp_path / "a.png")
+    assert main(["paint", str(tmp_path / "a.png"), "--tile", "50"]) == 1
+    assert "is too small" in capsys.readouterr().err
+
+
+def test_standard_input_and_output(photo: Path) -> None:
+    done = run("paint", "-", stdin=photo.read_bytes())
+    assert done.returncode == 0, done.stderr
+    assert Image.open(io.BytesIO(done.stdout)).size == (64, 48)
+    wrong = run("paint", "-", stdin=b"")
+    assert wrong.returncode == 1 and wrong.stderr.startswith(b"-: is empty") and wrong.stdout == b""
+
+
+def test_an_animation_is_painted_by_its_first_frame_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [Image.fromarray(photo_of(20, 20, seed)) for seed in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert main(["paint", str(tmp_path / "a.gif")]) == 0
+    assert "first of its 3 frames" in capsys.readouterr().err
+    assert (tmp_path / "a-hayao.png").exists()
+
+
+def test_a_bomb_is_refused_and_the_limit_can_be_raised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(photo_of(100, 100)).save(tmp_path / "a.png")
+    assert main(["paint", str(tmp_path / "a.png"), "--max-megapixels", "0.005"]) == 1
+    assert "--max-megapixels" in capsys.readouterr().err
+    assert main(["paint", str(tmp_path / "a.png")]) == 0
+
+
+def test_styles_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["styles"]) == 0
+    assert all(name in capsys.readouterr().out for name in list_styles())
+    assert main(["styles", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["name"] == "hayao"
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("onnxruntime", "device cpu: works", "is right", "memory", "speed: 512x512"))
+
+
+def test_doctor_finds_a_damaged_style(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from photo2anime import weights
+
+    bundles = tmp_path / "bundles"
+    bundles.mkdir()
+    for file in weights.BUNDLES.glob("*.onnx"):
+        (bundles / file.name).write_bytes(file.read_bytes())
+    (bundles / list_styles()["shinkai"].file).write_bytes(b"half a downl")
+    monkeypatch.setattr(weights, "BUNDLES", bundles)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "is not the file that was shipped" in said and "mend:" in said
+    assert main(["paint", "x.jpg", "-s", "shinkai"]) == 2
+
+
+def test_no_command_and_version() -> None:
+    assert run().returncode == 2
+    done = run("--version")
+    assert done.returncode == 0 and done.stdout.startswith(b"photo2anime ")

@@ -1,0 +1,141 @@
+"""The one call: nothing changes by itself, tiles meet, every shipped style is seamless."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import EXAMPLES, photo_of
+from photo2anime import Photo2AnimeError, Stylizer, list_styles
+from photo2anime.image_io import read_image
+from photo2anime.types import Batch, Picture, StyleCard
+
+ODD_SIZES = [(1, 1), (1, 300), (2, 3), (7, 9), (40, 56), (233, 377)]
+
+
+@pytest.mark.parametrize(("height", "width"), ODD_SIZES)
+@pytest.mark.parametrize("tile_px", [None, 96, 200])
+def test_an_identity_network_gives_the_photo_back(
+    identity: Stylizer, height: int, width: int, tile_px: int | None
+) -> None:
+    photo = photo_of(height, width)
+    assert np.array_equal(Stylizer(identity.network, identity.card, tile_px=tile_px)(photo), photo)
+
+
+@pytest.mark.parametrize(("height", "width"), [(50, 60), (128, 128), (301, 157)])
+def test_a_fixed_size_network_is_fed_its_size(height: int, width: int) -> None:
+    def fixed(batch: Batch) -> Batch:
+        assert batch.shape == (1, 3, 128, 96)
+        return batch
+
+    card = StyleCard(name="fixed", file="", multiple_of=1, fixed_size=(128, 96), halo=20, tiling="approximate")
+    photo = photo_of(height, width)
+    assert np.array_equal(Stylizer(fixed, card)(photo), photo)
+
+
+@pytest.mark.parametrize("style", list_styles())
+def test_tiled_equals_whole_within_a_level(style: str) -> None:
+    stylizer = Stylizer.load(style)
+    assert stylizer.card.tiling == "exact"
+    for height, width in [*ODD_SIZES, (611, 803)]:
+        photo = photo_of(height, width)
+        whole = Stylizer(stylizer.network, stylizer.card, tile_px=4096)(photo).astype(int)
+        for tile_px in (312, 400):
+            tiled = Stylizer(stylizer.network, stylizer.card, tile_px=tile_px)(photo)
+            assert tiled.shape == photo.shape
+            assert np.abs(tiled - whole).max() <= 1, (height, width, tile_px)
+
+
+@pytest.mark.parametrize("style", list_styles())
+def test_every_style_changes_the_picture_without_losing_it(style: str) -> None:
+    photo = read_image(EXAMPLES / "astronaut.jpg").rgb
+    anime = Stylizer.load(style)(photo)
+    assert 5 < np.abs(anime.astype(int) - photo).mean() < 50
+    a, b = (np.asarray(Image.fromarray(p).convert("L").resize((32, 32)), float).ravel() for p in (photo, anime))
+    assert np.corrcoef(a, b)[0, 1] > 0.9
+
+
+def test_styles_differ_from_each_other() -> None:
+    photo = read_image(EXAMPLES / "china.jpg").rgb
+    results = [Stylizer.load(style)(photo).astype(int) for style in list_styles()]
+    for i, one in enumerate(results):
+        for other in results[i + 1 :]:
+            assert np.abs(one - other).mean() > 5
+
+
+def test_feathered_tiles_of_an_approximate_style_have_no_step() -> None:
+    def mean_shifted(batch: Batch) -> Batch:  # whole-picture statistics, as in AnimeGANv2
+        return batch - batch.mean(dtype=np.float64).astype(np.float32) * 0.5
+
+    card = StyleCard(name="global", file="", multiple_of=8, halo=48, tiling="approximate")
+    ramp = np.tile(np.linspace(0, 255, 600).astype(np.uint8)[None, :, None], (100, 1, 3))
+    painted = Stylizer(mean_shifted, card, tile_px=200)(ramp)
+    assert np.abs(np.diff(painted[50, :, 0].astype(int))).max() <= 3
+
+
+def test_what_goes_in_comes_out(identity: Stylizer, tmp_path: Path) -> None:
+    photo = photo_of(20, 30)
+    with_alpha = np.dstack([photo, np.full((20, 30), 99, np.uint8)])
+    file = tmp_path / "a.png"
+    Image.fromarray(with_alpha).save(file)
+    assert np.array_equal(identity(photo), photo)
+    assert np.array_equal(identity(with_alpha), with_alpha)
+    for source in (file, str(file), file.read_bytes(), io.BytesIO(file.read_bytes()), Image.open(file)):
+        painted = identity(source)
+        assert isinstance(painted, Image.Image) and np.array_equal(np.asarray(painted), with_alpha)
+    picture = identity(Picture(photo, exif=b"kept"))
+    assert isinstance(picture, Picture) and picture.exif == b"kept"
+
+
+def test_strength_and_keep_color() -> None:
+    card = StyleCard(name="negative", file="", tiling="exact", halo=8)
+    negative = Stylizer(lambda batch: -batch, card)
+    photo = photo_of(16, 24)
+    assert np.array_equal(negative(photo, strength=0), photo)
+    assert np.array_equal(negative(photo, strength=1), 255 - photo)
+    assert np.abs(negative(photo, strength=0.5).astype(int) - 127).max() <= 1
+    red = np.full((8, 8, 3), (180, 60, 60), np.uint8)
+    kept = negative(red, keep_color=True)[0, 0].astype(int)
+    assert kept[0] > kept[1] + 60 and abs(kept[1] - kept[2]) < 5
+    with pytest.raises(Photo2AnimeError, match="outside 0 to 1"):
+        negative(photo, strength=1.5)
+
+
+def test_unknown_styles_and_tiles_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(Photo2AnimeError, match="did you mean hayao"):
+        Stylizer.load("hayoa")
+    with pytest.raises(Photo2AnimeError, match="no such file"):
+        Stylizer.load(tmp_path / "none.onnx")
+    with pytest.raises(Photo2AnimeError, match="no room"):
+        Stylizer.load("hayao", tile_px=0)
+    with pytest.raises(Photo2AnimeError, match="is too small for hayao; give at least"):
+        Stylizer.load("hayao", tile_px=100)(photo_of(300, 300))
+
+
+def test_calls_from_several_threads_agree() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    stylizer = Stylizer.load("hayao")
+    photos = [photo_of(60, 80, seed) for seed in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        threaded = list(pool.map(stylizer, photos))
+    assert all(np.array_equal(a, stylizer(p)) for a, p in zip(threaded, photos, strict=True))
+
+
+@pytest.mark.slow
+def test_a_50_megapixel_photo_needs_less_than_1200_mib(tmp_path: Path) -> None:
+    big = Image.open(EXAMPLES / "coast.jpg").resize((8660, 5774))
+    big.save(tmp_path / "big.jpg", quality=90)
+    command = [sys.executable, "-m", "photo2anime", "paint", str(tmp_path / "big.jpg"), "-o", str(tmp_path / "out.jpg")]
+    code = "import os, sys; _, status, use = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0); "
+    code += "print(use.ru_maxrss); sys.exit(status)"
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    peak_mib = int(done.stdout.splitlines()[-1]) / (1024 if sys.platform != "darwin" else 1 << 20)
+    assert peak_mib < 1.2 * 1024
+    assert Image.open(tmp_path / "out.jpg").size == (8660, 5774)

