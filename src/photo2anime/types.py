@@ -56,7 +56,7 @@ class StyleCard:
     """What a style is, as facts: one row of styles.toml, or what a loose .onnx file says of itself.
 
     multiple_of: height and width the network accepts are multiples of this. fixed_size: (height, width) when the
-    network takes no other. halo: pixels around a tile that its output depends on (exact tiling only needs this much context).
+    network takes no other. halo: pixels around a tile that its output depends on.
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
     make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
     right at. bytes_per_px: memory the network needs per pixel it is given.

@@ -13,6 +13,7 @@ from torch import nn
 from photo2anime.train.config import DistillConfig
 from photo2anime.train.discriminator import Discriminator
 from photo2anime.train.generator import Generator
+from photo2anime.train.optimizer import Muon
 from photo2anime.types import Photo2AnimeError
 
 
@@ -48,7 +49,7 @@ def new_state(cfg: DistillConfig, device: torch.device) -> TrainState:
         generator=generator,
         ema=copy.deepcopy(generator).eval().requires_grad_(False),
         discriminator=discriminator,
-        generator_optimizer=torch.optim.AdamW(generator.parameters(), cfg.lr_generator, (0.9, 0.99), weight_decay=0),
+        generator_optimizer=Muon(generator.parameters(), cfg.lr_generator),
         discriminator_optimizer=torch.optim.AdamW(
             discriminator.parameters(), cfg.lr_discriminator, (0.5, 0.99), weight_decay=0
         ),

@@ -10,10 +10,10 @@ class LossWeights:
     """How much each term of the generator's loss counts; the names are those in stats.jsonl."""
 
     pixel: float = 1.0
-    gradient: float = 1.0
-    line: float = 0.5
-    perceptual: float = 0.3
-    adversarial: float = 0.02
+    gradient: float = 0.5
+    line: float = 2.0
+    perceptual: float = 0.6
+    adversarial: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class DistillConfig:
     width: int = 48
     low_width: int = 64
     low_blocks: int = 4
-    crop_px: int = 192
+    crop_px: int = 128
     batch_size: int = 6
-    total_steps: int = 4000
-    warmup_steps: int = 1000
-    lr_generator: float = 1e-3
-    lr_discriminator: float = 2e-4
+    total_steps: int = 3600
+    warmup_steps: int = 800
+    lr_generator: float = 0.02
+    lr_discriminator: float = 4e-4
     lr_rise_steps: int = 100
     clip_gradient: float = 0.5
     ema_halflife_steps: float = 150.0

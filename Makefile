@@ -1,0 +1,47 @@
+# make demo   paints the photos in examples/ in every style into out/
+# make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
+# Each sets up .venv by itself, with the versions in constraints.txt.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow lint check format clean
+
+demo: .venv/runtime
+	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
+	$(BIN)/python scripts/contact_sheet.py examples out out/contact-sheet.jpg
+	@echo "Look at out/contact-sheet.jpg, and at the pictures beside it in out/"
+
+test: .venv/develop
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/develop
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/develop
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test
+
+format: .venv/develop
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv out
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+.venv/develop: .venv/runtime
+	$(PIP) -e '.[train,dev]'
+	@touch $@
