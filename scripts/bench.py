@@ -88,7 +88,7 @@ def header(peak: float) -> str:
         f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}. "
         f"Measured peak of a float32 matrix product in PyTorch: {peak:.0f} GMAC/s. Times are medians of painting one "
         "uint8 picture to one uint8 picture, conversion included, all networks in turn in one process; ratios "
-        "compare medians of the same run. GMAC counts convolutions. Memory is what painting takes beyond a process's start.\n"
+        "compare medians of one run. GMAC counts convolutions. Memory is what painting adds to a process.\n"
     )
 
 

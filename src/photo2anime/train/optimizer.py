@@ -14,10 +14,10 @@ _BIAS_BETAS = (0.9, 0.99)
 
 
 class Muon(torch.optim.Optimizer):
-    """Convolution weights, seen as matrices (out, in * kernel), step by their orthogonalised Nesterov momentum; biases by
-    Adam at a tenth of the rate.
+    """Convolution weights, seen as matrices (out, in * kernel), step by their orthogonalised Nesterov momentum; biases
+    by Adam at a tenth of the rate.
 
-    K. Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". torch.optim.Muon takes matrices only.
+    K. Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". torch's own takes matrices only.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
