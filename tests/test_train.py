@@ -76,7 +76,7 @@ def pairs(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("low_blocks", [1, 4])
 def test_the_halo_is_how_far_the_generator_sees(low_blocks: int) -> None:
-    generator = Generator(8, 8, low_blocks)
+    generator = Generator(8, 8, 8, low_blocks)
     for parameter in generator.parameters():
         parameter.data = torch.rand_like(parameter) * 0.01  # nothing cancels
     reaches = []
@@ -299,7 +299,7 @@ def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"tiny.onnx", "tiny.toml", "tiny.md"}
     assert written.card.sha256 in (tmp_path / "out" / "tiny.toml").read_text()
     loose = Stylizer.load(written.file)
-    assert (loose.card.name, loose.card.tiling, loose.card.halo) == ("tiny", "exact", Generator(8, 8, 1).halo)
+    assert (loose.card.name, loose.card.tiling, loose.card.halo) == ("tiny", "exact", Generator(8, 64, 8, 1).halo)
     photo = photo_of(61, 83)
     difference = loose(photo).astype(int) - paint_whole(load_generator(tmp_path / "run")[0], photo)
     assert np.abs(difference).max() <= 1

@@ -28,7 +28,7 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     )
     p.add_argument("--style", required=True, metavar="NAME")
     p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")
-    p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends (default 3600)")
+    p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends (default 3000)")
     p.add_argument("--minutes", type=float, metavar="M", help="stop after so long, to go on another time")
     p.add_argument("--warmup-steps", type=int, metavar="N", help="steps before the discriminator joins")
     p.add_argument("--batch-size", type=int, metavar="N")

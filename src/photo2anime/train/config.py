@@ -20,20 +20,22 @@ class LossWeights:
 class DistillConfig:
     """Paired training of the fast generator.
 
-    total_steps: where the cosine schedule ends. warmup_steps: the generator alone, no discriminator; over as many steps
-    again the adversarial term grows to its weight. scale_jitter, exposure_jitter: largest factor, drawn log-uniformly
-    in either direction, 1 for none; each crop is jittered with probability jitter_share. held_out: names of pictures
-    (without extension) never trained on.
+    total_steps: where the cosine schedule ends. warmup_steps: the generator alone, no discriminator; over
+    adversarial_rise_steps more the adversarial term grows to its weight. scale_jitter, exposure_jitter: largest factor,
+    drawn log-uniformly in either direction, 1 for none; each crop is jittered with probability jitter_share. held_out:
+    names of pictures (without extension) never trained on.
     """
 
     style: str
     width: int = 48
+    hidden: int = 64
     low_width: int = 64
-    low_blocks: int = 4
+    low_blocks: int = 3
     crop_px: int = 128
     batch_size: int = 6
-    total_steps: int = 3600
-    warmup_steps: int = 800
+    total_steps: int = 3000
+    warmup_steps: int = 1500
+    adversarial_rise_steps: int = 400
     lr_generator: float = 0.02
     lr_discriminator: float = 4e-4
     lr_rise_steps: int = 100

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from photo2anime.image_io import write_image
 from photo2anime.pixels import luma
@@ -75,11 +75,13 @@ def evaluate(style: str, photos: Path, targets: Path, names: tuple[str, ...], fe
 
 
 def measure(photo: RGB, fake: RGB, anime: RGB, features: nn.Module, milliseconds: float = 0.0) -> Figures:
-    """The figures of one result: photo, result and reference, each (H, W, 3) uint8."""
+    """The figures of one result: photo, result and reference, each (H, W, 3) uint8. Features are of their middle."""
+    with torch.no_grad():
+        of_photo, of_fake, of_anime = (features(as_tensor((_middle(p, _FEATURE_PX),))) for p in (photo, fake, anime))
     return Figures(
         psnr_db=psnr(fake, anime),
         photo_psnr_db=psnr(photo, anime),
-        perceptual=feature_distance(fake, anime, features) / feature_distance(photo, anime, features),
+        perceptual=feature_distance(of_fake, of_anime) / feature_distance(of_photo, of_anime),
         line_strength=gradient_level(fake) / gradient_level(anime),
         photo_line_strength=gradient_level(photo) / gradient_level(anime),
         milliseconds=milliseconds,
@@ -99,16 +101,14 @@ def gradient_level(picture: RGB) -> float:
     return float(np.hypot(down, right).mean())
 
 
-@torch.no_grad()
-def feature_distance(a: RGB, b: RGB, features: nn.Module) -> float:
-    """How different two pictures look to a pretrained network: 0 for the same. Taken of the middle of both.
+def feature_distance(a: list[Tensor], b: list[Tensor]) -> float:
+    """How different two pictures look to a pretrained network, from their features: 0 for the same.
 
     Features of each layer are scaled to length 1 over the channels, their squared differences averaged over the
     picture and summed over the layers: Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a
     Perceptual Metric"), equation 1, without its learned channel weights.
     """
-    of_a, of_b = (features(as_tensor((_middle(picture, _FEATURE_PX),))) for picture in (a, b))
-    layers = [(F.normalize(f, dim=1) - F.normalize(g, dim=1)).square().sum(1) for f, g in zip(of_a, of_b, strict=True)]
+    layers = [(F.normalize(f, dim=1) - F.normalize(g, dim=1)).square().sum(1) for f, g in zip(a, b, strict=True)]
     return sum(float(layer.mean()) for layer in layers)
 
 

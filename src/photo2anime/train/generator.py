@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """x plus a small correction: two 3x3 convolutions. (N, C, H, W) -> the same.
+    """x plus a small correction: two 3x3 convolutions, hidden channels between. (N, width, H, W) -> the same.
 
     The second convolution starts at a tenth of its usual size: without normalisation, full-size residuals make the
     first steps diverge (docs/log.md).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, hidden, 3, padding=1)
+        self.second = nn.Conv2d(hidden, width, 3, padding=1)
         nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
         nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
         self.second.weight.data.mul_(0.1)
@@ -38,15 +38,15 @@ class Generator(nn.Module):
 
     multiple_of = 8
 
-    def __init__(self, width: int = 48, low_width: int = 64, low_blocks: int = 4) -> None:
+    def __init__(self, width: int = 48, hidden: int = 64, low_width: int = 64, low_blocks: int = 3) -> None:
         super().__init__()
         w, v = width, low_width
         self.head = nn.Conv2d(3, w, 12, stride=4, padding=4)  # (N, w, H/4, W/4)
-        self.before = ResidualBlock(w)
+        self.before = ResidualBlock(w, hidden)
         self.down = nn.Conv2d(w, v, 3, stride=2, padding=1)  # (N, v, H/8, W/8)
-        self.low = nn.Sequential(*[ResidualBlock(v) for _ in range(low_blocks)])
+        self.low = nn.Sequential(*[ResidualBlock(v, v) for _ in range(low_blocks)])
         self.up = nn.Conv2d(v, 4 * w, 1)  # pixel shuffle by 2 -> (N, w, H/4, W/4)
-        self.after = ResidualBlock(w)
+        self.after = nn.Sequential(ResidualBlock(w, hidden), ResidualBlock(w, hidden))
         self.tail = nn.Conv2d(w, 48, 3, padding=1)  # pixel shuffle by 4 -> (N, 3, H, W)
         self._pass_pixels_through()
 
@@ -65,7 +65,7 @@ class Generator(nn.Module):
     @property
     def halo(self) -> int:
         """How far in pixels the output depends on the input: the sum of every kernel's reach, times its stride."""
-        at_4 = 2 + 2 + 1  # before, after, tail
+        at_4 = 2 + 2 * len(self.after) + 1  # before, after, tail
         at_8 = 1 + 2 * len(self.low)
         return 8 + 4 * at_4 + 8 * at_8
 

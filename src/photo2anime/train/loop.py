@@ -32,7 +32,7 @@ def distill_loop(
             terms = discriminator_terms(batch, fake, discriminator)
             update(state.discriminator_optimizer, terms, cfg.clip_gradient)
             discriminator.requires_grad_(False)
-            grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.warmup_steps))
+            grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
             w = replace(w, adversarial=w.adversarial * grown)
 
         asked = generator_terms(batch, fake, features, discriminator, w)

@@ -57,7 +57,7 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     published coefficients. (M, N) -> (M, N).
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(5):
