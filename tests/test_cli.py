@@ -147,6 +147,11 @@ def test_the_source_is_safe(photo: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--max-side", "0"], "not a number of pixels"),
         (["-q", "0"], "outside 1 to 100"),
         (["--device", "cuda"], "cuda was asked for"),
+        (["--tile", "50"], "too small for hayao"),
+        (["--max-megapixels", "nan"], "not a number of megapixels"),
+        (["-q", "best"], "outside 1 to 100"),
+        (["-s", ","], "no style was given"),
+        (["-o", "x.heic"], "cannot write .heic"),
         (["-o", "x.jpg", "-f", "png"], "disagree"),
         (["-s", "all", "-o", "x.jpg"], "give a folder"),
     ],
@@ -161,18 +166,84 @@ def test_bad_usage_exits_with_2(
     assert code == 2 and said in capsys.readouterr().err
 
 
-def test_a_small_tile_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(photo_of(300, 300)).save(tmp_path / "a.png")
-    assert main(["paint", str(tmp_path / "a.png"), "--tile", "50"]) == 1
-    assert "is too small" in capsys.readouterr().err
-
-
 def test_standard_input_and_output(photo: Path) -> None:
     done = run("paint", "-", stdin=photo.read_bytes())
     assert done.returncode == 0, done.stderr
     assert Image.open(io.BytesIO(done.stdout)).size == (64, 48)
     wrong = run("paint", "-", stdin=b"")
     assert wrong.returncode == 1 and wrong.stderr.startswith(b"-: is empty") and wrong.stdout == b""
+
+
+@pytest.mark.parametrize("format", ["tiff", "png", "webp"])
+def test_any_format_goes_through_a_pipe(photo: Path, format: str) -> None:
+    done = run("paint", photo, "-o", "-", "-f", format)
+    assert done.returncode == 0 and Image.open(io.BytesIO(done.stdout)).size == (64, 48)
+
+
+def test_a_full_or_closed_standard_output_is_one_line(photo: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "photo2anime", "paint", str(photo), "-o", "-"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"cannot write the output" in done.stderr
+
+
+def test_names_the_terminal_cannot_show(photo: Path) -> None:
+    import os
+
+    odd = photo.with_name("ünï 日本.jpg")
+    photo.rename(odd)
+    command = [sys.executable, "-m", "photo2anime", "paint", str(odd)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    assert odd.with_name("ünï 日本-hayao.jpg").exists()
+
+
+def test_a_photo_of_this_run_is_never_another_ones_result(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = photo.with_name("photo-hayao.jpg")
+    Image.fromarray(photo_of(48, 64, 5)).save(other)
+    before = other.read_bytes()
+    assert main(["paint", str(photo), str(other)]) == 1
+    assert "is itself a photo to paint" in capsys.readouterr().err
+    assert other.read_bytes() == before and photo.with_name("photo-hayao-hayao.jpg").exists()
+
+
+def test_junk_in_folders_is_left_alone_and_results_inside_are_not_sources(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "folder.jpg").mkdir(parents=True)
+    (source / "._a.jpg").write_text("macOS leaves these")
+    (source / "dangling.jpg").symlink_to("nowhere.jpg")
+    Image.fromarray(photo_of(16, 16)).save(source / "a.jpg")
+    for _ in range(2):
+        assert main(["paint", str(source), "-r", "-o", str(source / "painted")]) == 0
+    assert [file.name for file in (source / "painted").rglob("*.jpg")] == ["a-hayao.jpg"]
+
+
+def test_an_empty_folder_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paint", str(tmp_path), "-r"]) == 0
+    assert "no photos in this folder" in capsys.readouterr().err
+
+
+def test_skipping_never_hides_that_two_photos_share_a_result(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(photo_of(16, 16)).save(tmp_path / folder / "a.jpg")
+    photos = [str(tmp_path / "x/a.jpg"), str(tmp_path / "y/a.jpg")]
+    assert main(["paint", *photos, "-o", str(tmp_path / "out"), "--skip-existing"]) == 1
+
+
+def test_a_killed_run_leaves_no_temporary_file(tmp_path: Path) -> None:
+    import signal
+    import time
+
+    Image.fromarray(photo_of(900, 1600)).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "photo2anime", "paint", str(tmp_path / "a.png"), "-f", "avif", "-s", "all"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) in (0, 143)
+    assert not list(tmp_path.glob(".photo2anime*"))
 
 
 def test_an_animation_is_painted_by_its_first_frame_and_says_so(

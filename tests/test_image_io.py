@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import photo_of
-from photo2anime.image_io import WriteOptions, encode_image, read_image, shrink, write_image
+from photo2anime.compose import shrink
+from photo2anime.image_io import WriteOptions, encode_image, read_image, write_image
 from photo2anime.types import Photo2AnimeError, Picture
 
 PHOTO = photo_of(40, 56)
@@ -249,15 +250,19 @@ def test_jpeg_puts_transparent_pictures_on_white(tmp_path: Path) -> None:
 def test_metadata_is_kept_or_stripped(tmp_path: Path, format: str) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
     picture = Picture(PHOTO, exif=exif_with(), xmp=xmp, dpi=(300, 300), format=format)
-    kept, stripped = io.BytesIO(), io.BytesIO()
-    encode_image(kept, picture, WriteOptions(format))
-    encode_image(stripped, picture, WriteOptions(format, strip_metadata=True))
-    with Image.open(kept) as image:
+    kept = encode_image(picture, WriteOptions(format))
+    stripped = encode_image(picture, WriteOptions(format, strip_metadata=True))
+    assert encode_image(picture, WriteOptions(format)) == kept  # byte for byte
+    with Image.open(io.BytesIO(kept)) as image:
         assert image.getexif()[MAKE] == "Camera" and image.getexif().get_ifd(GPS)
-    assert read_image(kept.getvalue()).xmp == xmp
-    with Image.open(stripped) as image:
+    read = read_image(kept)
+    assert read.xmp == xmp and read.exif is not None  # from every format, TIFF too
+    again = Image.Exif()
+    again.load(read.exif)
+    assert again[MAKE] == "Camera" and again.get_ifd(GPS)[1] == "N"
+    with Image.open(io.BytesIO(stripped)) as image:
         assert MAKE not in image.getexif() and not image.getexif().get_ifd(GPS)
-        assert b"xmpmeta" not in stripped.getvalue()
+        assert b"xmpmeta" not in stripped
 
 
 def test_exif_too_long_for_jpeg_does_not_stop_the_picture(tmp_path: Path) -> None:
@@ -320,3 +325,27 @@ def test_text_chunks_with_xmp_in_png_are_found() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "<x/>")
     assert read_image(saved(Image.fromarray(PHOTO), "PNG", pnginfo=info)).xmp == b"<x/>"
+
+
+def test_transparency_of_16_bit_grey_is_read() -> None:
+    deep = np.array([[0, 257, 65535], [300, 40000, 257]], np.uint16)
+    picture = read_image(saved(Image.fromarray(deep), "PNG", transparency=257))
+    assert picture.alpha is not None and picture.alpha.tolist() == [[255, 0, 255], [255, 255, 0]]
+    assert picture.rgb[..., 0].tolist() == [[0, 1, 255], [1, 156, 1]]
+
+
+@pytest.mark.parametrize(("format", "side"), [("WEBP", 16_384), ("JPEG", 65_501), ("AVIF", 65_536)])
+def test_pictures_too_large_for_a_format_are_refused(format: str, side: int) -> None:
+    with pytest.raises(Photo2AnimeError, match="too large for"):
+        encode_image(Picture(np.zeros((1, side, 3), np.uint8)), WriteOptions(format))
+
+
+def test_objects_that_are_no_pictures_and_files_left_open() -> None:
+    with pytest.raises(Photo2AnimeError, match="a list is not a picture"):
+        read_image([1, 2])  # type: ignore[arg-type]
+    file = io.BytesIO(PHOTO_PNG)
+    read_image(file)
+    assert not file.closed
+    assert np.array_equal(read_image(memoryview(PHOTO_PNG)).rgb, PHOTO)
+    with pytest.raises(Photo2AnimeError, match="damaged or cut short"):
+        read_image(Image.open(io.BytesIO(PHOTO_PNG[: len(PHOTO_PNG) // 2])))

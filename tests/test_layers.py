@@ -23,6 +23,7 @@ LAYERS = {  # each module may import those of lower rank
     "tiling": 2,
     "weights": 2,
     "runtime": 2,
+    "metadata": 1,
     "image_io": 2,
     "compose": 3,
     "stylizer": 4,

@@ -128,6 +128,18 @@ class FellBack:
         return ["CPUExecutionProvider"]
 
 
+def test_nothing_is_reported_to_anyone() -> None:
+    import os
+
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+def test_a_network_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    stylizer = Stylizer.load(write_network(tmp_path / "net.onnx", stride=8))
+    with pytest.raises(Photo2AnimeError, match="net failed at 9x9 pixels"):
+        stylizer.network(np.zeros((1, 5, 9, 9), np.float32))
+
+
 @pytest.mark.parametrize("name", ["animeganv3_hayao_512", "animeganv3_shinkai", "animeganv3_tiny_cute"])
 def test_published_models_load_as_styles(teachers: Path, name: str) -> None:
     stylizer = Stylizer.load(teachers / f"{name}.onnx")

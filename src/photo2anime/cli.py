@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
+import math
 import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
@@ -15,6 +19,7 @@ from photo2anime.types import Photo2AnimeError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    _prepare_process()
     args = _parser().parse_args(arguments)
     try:
         code: int = args.run(args)
@@ -27,8 +32,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("photo2anime: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 1
+    except OSError as error:  # what is left: standard output itself cannot be written
+        _close_stdout()
+        print(f"photo2anime: cannot write the output ({error})", file=sys.stderr)
+        return 1
+
+
+def _prepare_process() -> None:
+    """Closed streams, terminals that lack letters, and `kill` are all met before anything is done."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no temporary file stays
+
+
+def _close_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _parser() -> ArgumentParser:
@@ -72,7 +96,9 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument(
         "--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory"
     )
-    p.add_argument("--max-megapixels", type=float, default=300, metavar="N", help="refuse larger photos (default 300)")
+    p.add_argument(
+        "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
+    )
     p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
     p.set_defaults(run=_paint)
 
@@ -110,21 +136,26 @@ def _doctor(args: Namespace) -> int:
 
 
 def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is outside 0 to 1")
-    return value
+    return _number(text, "is outside 0 to 1", 0, 1)
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of pixels")
-    return value
+    return int(_number(text, "is not a number of pixels", 1, 1 << 31))
 
 
 def _percent(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is outside 1 to 100")
+    return int(_number(text, "is outside 1 to 100", 1, 100))
+
+
+def _megapixels(text: str) -> float:
+    return _number(text, "is not a number of megapixels", 1e-6, math.inf)
+
+
+def _number(text: str, wrong: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} {wrong}")
     return value

@@ -1,11 +1,14 @@
-"""What is done with a painted picture beside its photo: strength, the photo's colours, both side by side."""
+"""What is done with photos and paintings as a whole: size, strength, the photo's colours, both side by side."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from photo2anime.types import RGB
+from photo2anime.types import RGB, Picture
 
 
 def blend(photo: RGB, anime: RGB, strength: float) -> RGB:
@@ -20,6 +23,21 @@ def keep_color(photo: RGB, anime: RGB) -> RGB:
     y = Image.fromarray(anime).convert("YCbCr").getchannel("Y")
     _, cb, cr = Image.fromarray(photo).convert("YCbCr").split()
     return np.asarray(Image.merge("YCbCr", (y, cb, cr)).convert("RGB"))
+
+
+def shrink(picture: Picture, max_side: int) -> Picture:
+    """Picture with its longer side at most max_side pixels, proportions kept (Lanczos); a smaller one unchanged."""
+    height, width = picture.rgb.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+    alpha = None if picture.alpha is None else resized(picture.alpha)
+    return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
 
 
 def side_by_side(photo: RGB, anime: RGB) -> RGB:

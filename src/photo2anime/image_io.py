@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +14,19 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from photo2anime.metadata import descriptive, save_arguments
 from photo2anime.types import Photo2AnimeError, Picture
 
-Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
 
 MAX_MEGAPIXELS = 300  # above this a file is taken for a decompression bomb
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
-QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80}  # pictures with lines and flat areas show artefacts early
-_MAX_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP that fit into one JPEG segment
-_ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF"}  # several frames elsewhere are pages, depth maps or thumbnails
+_ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
+_LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
 _pillow_limit = threading.Lock()
 
 
@@ -51,24 +51,17 @@ def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pic
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _from_pil(source)
+        return _decoded(lambda: _from_pil(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _from_file(io.BytesIO(source), max_megapixels)
     if isinstance(source, (str, Path)):
-        source = _open_file(Path(source))
-    elif isinstance(source, bytes):
-        source = io.BytesIO(source)
-    with source as file:
-        if not file.read(1):
-            raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
-        file.seek(0)
-        try:
-            with _open_pil(file, max_megapixels) as image:
-                return _from_pil(image)
-        except UnidentifiedImageError:
-            raise Photo2AnimeError(
-                "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
-            ) from None
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # what Pillow's decoders raise
-            raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
+        with _open_file(Path(source)) as file:
+            return _from_file(file, max_megapixels)
+    if not hasattr(source, "read"):
+        raise Photo2AnimeError(
+            f"a {type(source).__name__} is not a picture; give a path, bytes, a PIL image or an array"
+        )
+    return _from_file(source, max_megapixels)
 
 
 def write_image(
@@ -82,16 +75,17 @@ def write_image(
     target, options = Path(target), options or WriteOptions()
     if options.format is None and target.suffix.lower() not in FORMATS:
         raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(FORMATS)}")
-    if source is not None and not options.overwrite and target.exists() and target.samefile(source):
-        raise Photo2AnimeError("would be overwritten by its own result; give another -o, or --overwrite")
-    if target.is_dir():
-        raise Photo2AnimeError(f"cannot write {target}: it is a folder; give a file name")
     options = replace(options, format=options.format or FORMATS[target.suffix.lower()])
-    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = target.with_name(f".photo2anime-{os.getpid()}-{threading.get_ident()}.tmp")
+    encoded = encode_image(picture, options)
     try:
+        if source is not None and not options.overwrite and target.exists() and target.samefile(source):
+            raise Photo2AnimeError("would be overwritten by its own result; give another -o, or --overwrite")
+        if target.is_dir():
+            raise Photo2AnimeError(f"cannot write {target}: it is a folder; give a file name")
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
-            encode_image(file, picture, options)
+            file.write(encoded)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -103,12 +97,18 @@ def write_image(
     return target
 
 
-def encode_image(file: IO[bytes], picture: Picture, options: WriteOptions) -> None:
-    """Writes the encoded picture into file. Format: options.format, else the source's own, else PNG.
+def encode_image(picture: Picture, options: WriteOptions) -> bytes:
+    """The encoded picture. Format: options.format, else the source's own, else PNG.
 
-    An sRGB profile is always embedded. Formats without alpha get the picture on white.
+    An sRGB profile is always embedded. Formats without alpha get the picture on white. Raises Photo2AnimeError when the
+    picture is too large for the format.
     """
     format = options.format or writable_format(picture.format)
+    largest = _LARGEST_SIDE.get(format)
+    if largest and max(picture.rgb.shape) > largest:
+        raise Photo2AnimeError(
+            f"is too large for {format}, which holds {largest} pixels a side; use -f png or --max-side"
+        )
     image = Image.fromarray(picture.rgb)
     if picture.alpha is not None:
         alpha = Image.fromarray(picture.alpha)
@@ -116,22 +116,12 @@ def encode_image(file: IO[bytes], picture: Picture, options: WriteOptions) -> No
             image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
         else:
             image.putalpha(alpha)
-    image.save(file, format=format, **_save_arguments(format, picture, options))
-
-
-def shrink(picture: Picture, max_side: int) -> Picture:
-    """Picture with its longer side at most max_side pixels, proportions kept (Lanczos); a smaller one unchanged."""
-    height, width = picture.rgb.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-
-    def resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
-    alpha = None if picture.alpha is None else resized(picture.alpha)
-    return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+    file = io.BytesIO()
+    try:
+        image.save(file, format=format, **save_arguments(format, picture, options.quality, options.strip_metadata))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Photo2AnimeError(f"cannot be written as {format} ({error}); use -f png") from error
+    return file.getvalue()
 
 
 def writable_format(format: str | None) -> str:
@@ -162,6 +152,29 @@ def _open_file(path: Path) -> IO[bytes]:
         raise Photo2AnimeError(f"cannot be opened ({error})") from error
 
 
+def _from_file(file: IO[bytes], max_megapixels: float) -> Picture:
+    def read() -> Picture:
+        if not file.read(1):
+            raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
+        file.seek(0)
+        with _open_pil(file, max_megapixels) as image:
+            return _from_pil(image)
+
+    return _decoded(read)
+
+
+def _decoded(read: Callable[[], Picture]) -> Picture:
+    """What read returns; what Pillow's decoders raise is told in one line."""
+    try:
+        return read()
+    except UnidentifiedImageError:
+        raise Photo2AnimeError(
+            "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
+        ) from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
+        raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
+
+
 def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
     """The header read, pixels not yet. Pillow's own bomb limit is lower and global, so it is lifted for the moment."""
     header = file.read(16)
@@ -179,7 +192,7 @@ def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise Photo2AnimeError(
-            f"has {megapixels:.0f} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
+            f"has {megapixels:.3g} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
         )
     return image
 
@@ -189,26 +202,31 @@ def _from_pil(image: Image.Image) -> Picture:
         raise Photo2AnimeError(f"has no pixels ({image.width}x{image.height})")
     format = image.format
     frames = getattr(image, "n_frames", 1) if format in _ANIMATIONS else 1
-    profile = image.info.get("icc_profile")
-    dpi = image.info.get("dpi")
+    profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
+    exif = descriptive(image.getexif())
     image = ImageOps.exif_transpose(image)
-    exif = image.getexif()
-    exif.pop(ExifTags.Base.Orientation, None)
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-    rgb = np.asarray(_to_srgb(_to_8_bit(image), profile))
+    image, alpha = _split_alpha(image)
     return Picture(
-        rgb=rgb,
+        rgb=np.asarray(_to_srgb(_to_8_bit(image), profile)),
         alpha=alpha,
-        exif=exif.tobytes() if len(exif) else None,
+        exif=exif,
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None,  # TIFF says 1 for unknown
         format=format,
         frames=frames,
     )
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | None]:
+    """The picture without transparency, and its alpha if it has one."""
+    transparent = image.info.get("transparency")
+    if image.mode.startswith("I;16") and isinstance(transparent, int):  # Pillow would convert all of it to white
+        return image, np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return image, np.asarray(image.getchannel("A"))
+    return image, None
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
@@ -229,7 +247,8 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         with suppress(ImageCms.PyCMSError, OSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             model = {"RGB ": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab ": "LAB"}.get(source.profile.xcolor_space)
-            if model and "sRGB" not in (source.profile.profile_description or ""):
+            description = source.profile.profile_description or ""
+            if model and (not description.startswith("sRGB") or "linear" in description.lower()):
                 same_model = image if image.mode == model else image.convert(model)
                 srgb = ImageCms.createProfile("sRGB")
                 if converted := ImageCms.profileToProfile(same_model, source, srgb, outputMode="RGB"):
@@ -256,44 +275,6 @@ def _from_array(array: NDArray[Any]) -> Picture:
 # Writing
 
 
-def _save_arguments(format: str, picture: Picture, options: WriteOptions) -> dict[str, Any]:
-    """What Pillow's save takes for this format: quality, profile, metadata."""
-    arguments: dict[str, Any] = {}
-    if format != "BMP":
-        arguments["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    if format in QUALITY:
-        arguments["quality"] = options.quality or QUALITY[format]
-    if format == "JPEG":
-        arguments["subsampling"] = "4:4:4"  # thin coloured lines bleed at 4:2:0
-    if format == "TIFF" and (options.strip_metadata or not picture.exif):
-        arguments["compression"] = "tiff_lzw"  # Pillow writes GPS positions only into uncompressed TIFF
-    if options.strip_metadata or format == "BMP":
-        return arguments
-    return arguments | _metadata_arguments(format, picture)
-
-
-def _metadata_arguments(format: str, picture: Picture) -> dict[str, Any]:
-    """What Pillow's save takes for EXIF, XMP and resolution; what does not fit into a JPEG segment is left out."""
-    arguments: dict[str, Any] = {}
-    longest = _MAX_JPEG_SEGMENT if format == "JPEG" else sys.maxsize
-    if picture.dpi:
-        arguments["dpi"] = picture.dpi
-    if picture.exif and len(picture.exif) <= longest:
-        arguments["exif"] = picture.exif
-    if not picture.xmp or len(picture.xmp) > longest:
-        return arguments
-    if format == "PNG":
-        arguments["pnginfo"] = PngImagePlugin.PngInfo()
-        arguments["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
-    elif format == "TIFF":
-        arguments["exif"] = Image.Exif()
-        arguments["exif"].load(picture.exif or b"")
-        arguments["exif"][ExifTags.Base.XMLPacket] = picture.xmp
-    else:
-        arguments["xmp"] = picture.xmp
-    return arguments
-
-
 def _why_not_written(target: Path, error: OSError) -> str:
     reasons = {
         errno.ENOSPC: "the disk is full; free some space or choose another -o",
@@ -301,6 +282,8 @@ def _why_not_written(target: Path, error: OSError) -> str:
         errno.EPERM: "no permission; choose another folder with -o",
         errno.EROFS: "the disk is read-only; choose another folder with -o",
         errno.ENOTDIR: "a file stands where a folder is needed; choose another -o",
+        errno.EFBIG: "the file is too large for this disk; choose another -o",
+        errno.ENAMETOOLONG: "the name is too long; give a shorter -o",
         errno.EEXIST: "a file stands where a folder is needed; choose another -o",
     }
     return f"cannot write {target}: {reasons.get(error.errno or 0, str(error))}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TextIO
 
 from photo2anime import compose
 from photo2anime.image_io import (
@@ -18,7 +20,6 @@ from photo2anime.image_io import (
     encode_image,
     extension,
     read_image,
-    shrink,
     writable_format,
     write_image,
 )
@@ -39,33 +40,51 @@ class Job:
 
 def paint_all(args: Namespace) -> int:
     """Paints args.photos in args.style, prints a line for each result, and returns the exit code."""
-    names = list(list_styles()) if args.style == "all" else args.style.split(",")
-    stylizers = [Stylizer.load(name, device=args.device, tile_px=args.tile) for name in names]
-    jobs = list(_jobs(args, [s.card.name for s in stylizers]))
+    stylizers = [Stylizer.load(name, device=args.device, tile_px=args.tile) for name in _style_names(args.style)]
+    jobs = list(dict.fromkeys(_jobs(args, [s.card.name for s in stylizers])))
     _check_out(args, len(jobs) * len(stylizers))
-    written: dict[Path, str] = {}
+    painter = Painter(args, stylizers, {os.path.realpath(job.source) for job in jobs if job.source != _STANDARD})
     failed = 0
-    for job in _with_progress(jobs):
+    for job in painter.with_progress(jobs):
         try:
-            _paint_one(job, stylizers, args, written)
+            painter.paint(job)
         except Photo2AnimeError as error:
             failed += 1
-            print(f"{job.source}: {error}", file=sys.stderr)
-            if args.json:
-                print(json.dumps({"source": job.source, "error": str(error)}), flush=True)
+            painter.tell_error(job, error)
     return 1 if failed else 0
+
+
+def _style_names(text: str) -> list[str]:
+    names: list[str] = []
+    for name in (part.strip() for part in text.split(",")):
+        names += list(list_styles()) if name.lower() == "all" else [name] if name else []
+    if not names:
+        raise Photo2AnimeError("no style was given; see `photo2anime styles`")
+    return list(dict.fromkeys(names))
 
 
 def _jobs(args: Namespace, style_names: list[str]) -> Iterator[Job]:
     for source in args.photos:
-        if args.recursive and Path(source).is_dir():
-            files = sorted(file for file in Path(source).rglob("*") if file.suffix.lower() in READABLE)
-            stems = {file.with_suffix("") for file in files}
-            for file in files:
-                if not _is_own_result(file, stems, style_names):
-                    yield Job(str(file), file.parent.relative_to(source))
-        else:
+        if not (args.recursive and Path(source).is_dir()):
             yield Job(source)
+            continue
+        files = list(_photos_under(Path(source), Path(args.out) if args.out else None))
+        stems = {file.with_suffix("") for file in files}
+        found = [file for file in files if not _is_own_result(file, stems, style_names)]
+        if not found:
+            print(f"{source}: no photos in this folder", file=sys.stderr)
+        for file in found:
+            yield Job(str(file), file.parent.relative_to(source))
+
+
+def _photos_under(folder: Path, out: Path | None) -> Iterator[Path]:
+    """Picture files in folder and below, sorted; hidden ones and what lies under out are left alone."""
+    for file in sorted(folder.rglob("*")):
+        inside = file.relative_to(folder)
+        is_result = out is not None and out.resolve() != folder.resolve() and out.resolve() in file.resolve().parents
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if file.suffix.lower() in READABLE and file.is_file() and not hidden and not is_result:
+            yield file
 
 
 def _is_own_result(file: Path, stems: set[Path], style_names: list[str]) -> bool:
@@ -93,90 +112,132 @@ def _check_out(args: Namespace, results: int) -> None:
 
 
 def _names_a_file(out: str) -> bool:
-    return not out.endswith(("/", "\\")) and not Path(out).is_dir() and Path(out).suffix.lower() in FORMATS
+    suffix = Path(out).suffix.lower()
+    if out.endswith(("/", "\\")) or Path(out).is_dir():
+        return False
+    if suffix in READABLE and suffix not in FORMATS:
+        raise Photo2AnimeError(f"-o {out}: cannot write {suffix}; use {', '.join(FORMATS)}")
+    return suffix in FORMATS
 
 
-def _paint_one(job: Job, stylizers: list[Stylizer], args: Namespace, written: dict[Path, str]) -> None:
-    options = WriteOptions(
-        format=FORMATS[f".{args.format}"] if args.format else None,
-        quality=args.quality,
-        strip_metadata=args.strip_metadata,
-        overwrite=args.overwrite,
-    )
-    picture: Picture | None = None
-    for stylizer in stylizers:
-        started = time.perf_counter()
-        early = _target(job, stylizer.card.name, args, None)
-        if early and args.skip_existing and early.exists():
-            continue
-        if picture is None:
-            picture = _read(job, args)
-        target = _target(job, stylizer.card.name, args, picture)
-        if args.skip_existing and target and target.exists():
-            continue
-        painted = stylizer(picture, strength=args.strength, keep_color=args.keep_color)
-        if args.side_by_side:
-            painted = _beside(picture, painted)
-        if target is None:
-            encode_image(sys.stdout.buffer, painted, options)
-            continue
-        if target in written:
-            raise Photo2AnimeError(f"{target} already holds the result of {written[target]}; give another -o or -f")
-        source = None if job.source == _STANDARD else job.source
-        write_image(target, painted, options, source=source)
-        written[target] = job.source
-        _tell(job, target, stylizer, painted, time.perf_counter() - started, args.json)
+class Painter:
+    """Paints one photo after the other as the arguments say and tells of each. sources: real paths not to write to."""
 
+    def __init__(self, args: Namespace, stylizers: list[Stylizer], sources: set[str]) -> None:
+        self.args, self.stylizers, self.sources = args, stylizers, sources
+        self.options = WriteOptions(
+            format=FORMATS[f".{args.format}"] if args.format else None,
+            quality=args.quality,
+            strip_metadata=args.strip_metadata,
+            overwrite=args.overwrite,
+        )
+        self.written: dict[Path, str] = {}
+        self.bar: Any = None
 
-def _read(job: Job, args: Namespace) -> Picture:
-    source = sys.stdin.buffer.read() if job.source == _STANDARD else job.source
-    picture = read_image(source, max_megapixels=args.max_megapixels)
-    if picture.frames > 1:
-        note = f"is animated; only the first of its {picture.frames} frames is painted (`photo2anime video` does all)"
-        print(f"{job.source}: {note}", file=sys.stderr)
-    return shrink(picture, args.max_side) if args.max_side else picture
+    def paint(self, job: Job) -> None:
+        """One photo in every style. Raises Photo2AnimeError for the first thing that is wrong with it."""
+        picture: Picture | None = None
+        for stylizer in self.stylizers:
+            started = time.perf_counter()
+            target = self._target(job, stylizer.card.name, picture)
+            if target is None and picture is None:
+                picture = self._read(job)
+                target = self._target(job, stylizer.card.name, picture)
+            if target is not None and self._skip(job, target):
+                continue
+            picture = picture or self._read(job)
+            painted = stylizer(picture, strength=self.args.strength, keep_color=self.args.keep_color)
+            if self.args.side_by_side:
+                painted = _beside(picture, painted)
+            if target is None:
+                sys.stdout.buffer.write(encode_image(painted, self.options))
+                continue
+            write_image(target, painted, self.options, source=None if job.source == _STANDARD else job.source)
+            self.written[target] = job.source
+            self._tell(job, target, stylizer, painted, time.perf_counter() - started)
 
+    def _skip(self, job: Job, target: Path) -> bool:
+        """Whether target is there already and may stay. Raises Photo2AnimeError when it may not be written."""
+        if target in self.written:
+            raise Photo2AnimeError(
+                f"{target} already holds the result of {self.written[target]}; give another -o or -f"
+            )
+        real = os.path.realpath(target)
+        if real in self.sources and real != os.path.realpath(job.source):
+            raise Photo2AnimeError(f"{target} is itself a photo to paint; give another -o")
+        if not (self.args.skip_existing and os.path.exists(target)):
+            return False
+        if self.args.json:
+            self._say(json.dumps({"source": job.source, "target": str(target), "skipped": True}))
+        else:
+            self._say(f"{target}  is there already")
+        self.written[target] = job.source
+        return True
 
-def _target(job: Job, style: str, args: Namespace, picture: Picture | None) -> Path | None:
-    """Where a result goes; None is standard output, or not known yet without the picture."""
-    source = Path("stdin.png" if job.source == _STANDARD else job.source)
-    if args.out == _STANDARD or (args.out is None and job.source == _STANDARD):
-        return None
-    if args.out and _names_a_file(args.out):
-        return Path(args.out)
-    folder = source.parent if args.out is None else Path(args.out) / job.below
-    if args.format:
-        suffix = f".{args.format}"
-    elif source.suffix.lower() in FORMATS:
-        suffix = source.suffix
-    elif picture is None:
-        return None
-    else:
-        suffix = extension(writable_format(picture.format))
-    return folder / f"{source.stem}-{style}{suffix}"
+    def _read(self, job: Job) -> Picture:
+        if job.source == _STANDARD and sys.stdin is None:
+            raise Photo2AnimeError("standard input is closed; give a file")
+        source = sys.stdin.buffer.read() if job.source == _STANDARD else job.source
+        picture = read_image(source, max_megapixels=self.args.max_megapixels)
+        if picture.frames > 1 and picture.format == "TIFF":
+            self._say(f"{job.source}: only the first of its {picture.frames} pages is painted", sys.stderr)
+        elif picture.frames > 1:
+            note = (
+                f"is animated; only the first of its {picture.frames} frames is painted (`photo2anime video` does them)"
+            )
+            self._say(f"{job.source}: {note}", sys.stderr)
+        return compose.shrink(picture, self.args.max_side) if self.args.max_side else picture
+
+    def _target(self, job: Job, style: str, picture: Picture | None) -> Path | None:
+        """Where a result goes; None is standard output, or not known yet without the picture."""
+        out, source = self.args.out, Path("stdin.png" if job.source == _STANDARD else job.source)
+        if out == _STANDARD or (out is None and job.source == _STANDARD):
+            return None
+        if out and _names_a_file(out):
+            return Path(out)
+        folder = source.parent if out is None else Path(out) / job.below
+        if self.args.format:
+            suffix = f".{self.args.format}"
+        elif source.suffix.lower() in FORMATS:
+            suffix = source.suffix
+        elif picture is None:
+            return None
+        else:
+            suffix = extension(writable_format(picture.format))
+        return folder / f"{source.stem}-{style}{suffix}"
+
+    def _tell(self, job: Job, target: Path, stylizer: Stylizer, painted: Picture, seconds: float) -> None:
+        height, width = painted.rgb.shape[:2]
+        if not self.args.json:
+            self._say(f"{target}  {width}x{height}  {seconds:.1f} s on {stylizer.device}")
+            return
+        facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
+        self._say(json.dumps(facts | {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}))
+
+    def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
+        """One line on standard error; with --json one on standard output too."""
+        self._say(f"{job.source}: {error}", sys.stderr)
+        if self.args.json:
+            self._say(json.dumps({"source": job.source, "error": str(error)}))
+
+    def _say(self, line: str, stream: TextIO | None = None) -> None:
+        if self.bar is not None:
+            self.bar.write(line, file=stream or sys.stdout)
+        else:
+            print(line, file=stream or sys.stdout, flush=True)
+
+    def with_progress(self, jobs: list[Job]) -> Iterable[Job]:
+        """jobs, with a progress bar on a terminal when there are several."""
+        if len(jobs) < 2 or not sys.stderr.isatty():
+            return jobs
+        from tqdm import tqdm
+
+        self.bar = tqdm(jobs, unit="photo")
+        bar: Iterable[Job] = self.bar
+        return bar
 
 
 def _beside(picture: Picture, painted: Picture) -> Picture:
     alpha = picture.alpha
     both = None if alpha is None else compose.side_by_side(alpha, alpha)
     return replace(painted, rgb=compose.side_by_side(picture.rgb, painted.rgb), alpha=both)
-
-
-def _tell(job: Job, target: Path, stylizer: Stylizer, painted: Picture, seconds: float, as_json: bool) -> None:
-    height, width = painted.rgb.shape[:2]
-    if as_json:
-        facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
-        print(
-            json.dumps(facts | {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}), flush=True
-        )
-    else:
-        print(f"{target}  {width}x{height}  {seconds:.1f} s on {stylizer.device}", flush=True)
-
-
-def _with_progress(jobs: list[Job]) -> Iterable[Job]:
-    if len(jobs) < 2 or not sys.stderr.isatty():
-        return jobs
-    from tqdm import tqdm
-
-    progress: Iterable[Job] = tqdm(jobs, unit="photo")
-    return progress

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its maker; we promise to work offline
 import onnxruntime as ort
 
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard, Tiling
@@ -42,7 +44,14 @@ class OnnxNetwork:
         self.card = card or self._describe(file)
 
     def __call__(self, batch: Batch) -> Batch:
-        return self._run(batch, self.card.layout)
+        try:
+            return self._run(batch, self.card.layout)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            size = f"{batch.shape[3]}x{batch.shape[2]}"
+            raise Photo2AnimeError(
+                f"{self.card.name} failed at {size} pixels ({reason}); try --tile or --max-side"
+            ) from error
 
     def _run(self, batch: Batch, layout: Literal["NCHW", "NHWC"]) -> Batch:
         fed = batch if layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
@@ -65,6 +74,7 @@ class OnnxNetwork:
             layout=layout,
             multiple_of=1 if fixed else self._find_multiple(file, layout),
             fixed_size=fixed,
+            halo=min(64, *(side // 4 for side in fixed)) if fixed else 64,
             tiling="approximate",
             description="an .onnx file that says nothing of itself; whole-picture statistics are assumed",
         )
@@ -141,10 +151,10 @@ def _start(file: Path, device: str) -> tuple[Any, str]:
     if device not in DEVICES:
         raise Photo2AnimeError(f"no device called {device}; use {', '.join(DEVICES)}")
     if device not in ("auto", *offered):
-        package = {"cuda": "onnxruntime-gpu", "directml": "onnxruntime-directml"}.get(device, "onnxruntime")
+        package = {"cuda": "onnxruntime-gpu", "directml": "onnxruntime-directml"}.get(device)
+        fix = f"`pip uninstall onnxruntime` and `pip install {package}`, or " if package else ""
         raise Photo2AnimeError(
-            f"{device} was asked for, but this onnxruntime offers {', '.join(offered)}; "
-            f"`pip uninstall onnxruntime` and `pip install {package}`, or leave --device out"
+            f"{device} was asked for, but this onnxruntime offers {', '.join(offered)}; {fix}leave --device out"
         )
     for candidate in [name for name in _AUTOMATIC if name in offered] if device == "auto" else [device]:
         session = _open_session(file, PROVIDERS[candidate])

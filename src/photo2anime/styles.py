@@ -20,8 +20,8 @@ def list_styles() -> dict[str, StyleCard]:
 def find_style(name: str) -> StyleCard:
     """The card of an installed style. Raises Photo2AnimeError, which names the nearest one, when there is none."""
     styles = list_styles()
-    if name in styles:
-        return styles[name]
+    if name.lower() in styles:
+        return styles[name.lower()]
     near = difflib.get_close_matches(name.lower(), styles, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "see `photo2anime styles`"
     raise Photo2AnimeError(f"no style called {name}; there are {', '.join(styles)}, or a path to an .onnx file; {hint}")

@@ -15,10 +15,11 @@ from photo2anime import compose
 from photo2anime.image_io import read_image
 from photo2anime.pixels import next_multiple, pad_bottom_right, to_batch, to_image
 from photo2anime.styles import find_style
-from photo2anime.tiling import plan, tile_side
+from photo2anime.tiling import plan, smallest_side, tile_side
 from photo2anime.types import RGB, Network, Photo2AnimeError, Picture, StyleCard
 from photo2anime.weights import local_file
 
+_LEAST_FOREIGN_PX = 64  # some networks mirror more pixels than a smaller picture has
 _FEATHER_PX = 32  # where tiles of a style with whole-picture statistics meet
 
 
@@ -30,8 +31,8 @@ class Stylizer:
     """
 
     def __init__(self, network: Network, card: StyleCard, *, tile_px: int | None = None, device: str = "cpu") -> None:
-        if tile_px is not None and tile_px <= 0:
-            raise Photo2AnimeError(f"a tile of {tile_px} pixels has no room for a picture; give 512 or more")
+        if tile_px is not None and tile_px < (least := smallest_side(card)):
+            raise Photo2AnimeError(f"a tile of {tile_px} pixels is too small for {card.name}; give at least {least}")
         self.network, self.card, self.tile_px, self.device = network, card, tile_px, device
 
     @classmethod
@@ -74,7 +75,12 @@ class Stylizer:
         """
         if not 0 <= strength <= 1:
             raise Photo2AnimeError(f"strength {strength:g} is outside 0 to 1")
-        picture = photo if isinstance(photo, Picture) else read_image(photo)
+        try:
+            picture = photo if isinstance(photo, Picture) else read_image(photo)
+        except Photo2AnimeError as error:
+            if isinstance(photo, (str, Path)):
+                raise Photo2AnimeError(f"{photo}: {error}") from error
+            raise
         anime = self.paint(picture.rgb)
         if keep_color:
             anime = compose.keep_color(picture.rgb, anime)
@@ -111,7 +117,11 @@ class Stylizer:
     def _paint_window(self, window: RGB) -> RGB:
         height, width = window.shape[:2]
         m = self.card.multiple_of
-        padded_size = self.card.fixed_size or (next_multiple(height, m), next_multiple(width, m))
+        least = m if self.card.tiling == "exact" else _LEAST_FOREIGN_PX
+        padded_size = self.card.fixed_size or (
+            next_multiple(max(height, least), m),
+            next_multiple(max(width, least), m),
+        )
         return to_image(self.network(to_batch(pad_bottom_right(window, *padded_size))))[:height, :width]
 
 

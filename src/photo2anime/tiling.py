@@ -16,7 +16,7 @@ def plan(height: int, width: int, card: StyleCard, tile_px: int) -> list[Tile]:
     """Tiles whose kept parts partition the picture, row by row from the top left.
 
     Windows are at most tile_px on a side, or card.fixed_size; they start at multiples of card.multiple_of and reach
-    card.halo past what is kept, or to the picture's border. Raises Photo2AnimeError when tile_px leaves no room.
+    card.halo past what is kept, or to the picture's border. tile_px is at least smallest_side(card).
     """
     tall, wide = card.fixed_size or (tile_px, tile_px)
     rows = _spans(height, tall, card)
@@ -40,10 +40,11 @@ def tile_side(height: int, width: int, card: StyleCard, free_bytes: int) -> int:
             "give a smaller --max-side"
         )
     side = math.isqrt(budget // card.bytes_per_px) // card.multiple_of * card.multiple_of
-    return max(side, _smallest_side(card))
+    return max(side, smallest_side(card))
 
 
-def _smallest_side(card: StyleCard) -> int:
+def smallest_side(card: StyleCard) -> int:
+    """The smallest window side in pixels that is not mostly halo."""
     return 2 * next_multiple(card.halo, card.multiple_of) + 8 * card.multiple_of
 
 
@@ -54,8 +55,7 @@ def _spans(length: int, window: int, card: StyleCard) -> list[tuple[tuple[int, i
     m = card.multiple_of
     halo = next_multiple(card.halo, m)
     step = (window - 2 * halo) // m * m
-    if step <= 0:
-        raise Photo2AnimeError(f"--tile {window} is too small for {card.name}; give at least {_smallest_side(card)}")
+    assert step > 0, "Stylizer refuses such tiles"
     if card.fixed_size:  # every window has the same length; the last one is moved back to end at the border
         starts = [*range(0, length - window, step), length - window]
         seen = [(start, start + window) for start in starts]
