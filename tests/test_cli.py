@@ -265,7 +265,8 @@ def test_a_bomb_is_refused_and_the_limit_can_be_raised(tmp_path: Path, capsys: p
 
 def test_styles_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["styles"]) == 0
-    assert all(name in capsys.readouterr().out for name in list_styles())
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in list_styles())
     assert main(["styles", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["name"] == "hayao"
     assert main(["doctor"]) == 0

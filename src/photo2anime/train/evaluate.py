@@ -19,7 +19,7 @@ from photo2anime.train.data import PairedPhotos, as_tensor
 from photo2anime.train.features import load_features
 from photo2anime.types import RGB, Photo2AnimeError, Picture
 
-_FEATURE_PX = 768  # features are taken of the middle of a picture, at most so large
+_FEATURE_PX = 512  # features are taken of the middle of a picture, at most so large
 _GRID_PX = 448
 
 
