@@ -272,9 +272,20 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
 def test_a_run_can_begin_from_another(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     first = distill(*pairs, tmp_path / "first", SMALL)
     other = replace(SMALL, style="other", lr_generator=0.0, weights=LossWeights(adversarial=0))
-    second = distill(*pairs, tmp_path / "second", other, start_from=tmp_path / "first")
+    second = distill(*pairs, tmp_path / "second", other, start_from=str(tmp_path / "first"))
     a, b = first.ema.state_dict(), second.generator.state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_can_begin_from_a_shipped_style(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    cfg = DistillConfig("like-hayao", crop_px=32, batch_size=1, total_steps=1, lr_generator=0.0)
+    state = distill(*pairs, tmp_path / "run", cfg, start_from="hayao")
+    from photo2anime import Stylizer
+
+    photo = photo_of(61, 83)
+    assert np.abs(Stylizer.load("hayao")(photo).astype(int) - paint_whole(state.generator, photo)).max() <= 1
+    with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
+        distill(*pairs, tmp_path / "other", SMALL, start_from="hayao")
 
 
 def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("--seed", type=int)
     p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
     p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
-    p.add_argument("--from", type=Path, dest="start_from", metavar="RUN_DIR", help="begin with this run's weights")
+    p.add_argument("--from", dest="start_from", metavar="RUN_DIR|STYLE|FILE.onnx", help="begin with these weights")
     p.set_defaults(run=_distill)
 
     p = commands.add_parser("evaluate", help="measure a style against reference pictures")

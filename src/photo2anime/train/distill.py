@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from PIL import Image
 
 from photo2anime.image_io import read_image, write_image
 from photo2anime.pixels import pad_bottom_right, to_image
+from photo2anime.styles import find_style
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.checkpoint import TrainState, load_checkpoint, new_state, save_checkpoint
 from photo2anime.train.config import DistillConfig, LossWeights
@@ -26,6 +28,7 @@ from photo2anime.train.features import load_features
 from photo2anime.train.generator import Generator
 from photo2anime.train.loop import distill_loop
 from photo2anime.types import RGB, Photo2AnimeError, Picture
+from photo2anime.weights import local_file
 
 _SAMPLE_PX = 384  # side of the crops in the sample grid
 _SAMPLES = 6
@@ -38,15 +41,15 @@ def distill(
     cfg: DistillConfig,
     *,
     minutes: float | None = None,
-    start_from: Path | None = None,
+    start_from: str | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> TrainState:
     """The trained state; the same call again goes on where the last one stopped, exactly.
 
     targets: the folder of pictures with the photos' names, or an .onnx file, which then paints them into run/targets.
-    minutes: stop after so long, to be resumed; None trains to cfg.total_steps. start_from: run folder whose EMA weights
-    the generator begins with. report: receives progress, a line at a time. Raises Photo2AnimeError when a loss is no
-    longer a number; the run folder then holds the last good checkpoint.
+    minutes: stop after so long, to be resumed; None trains to cfg.total_steps. start_from: a run folder, style or .onnx
+    of ours whose weights the generator begins with. report: receives progress, a line at a time. Raises
+    Photo2AnimeError when a loss is no longer a number; the run folder then holds the last good checkpoint.
     """
     started = time.monotonic()
     run.mkdir(parents=True, exist_ok=True)
@@ -128,10 +131,19 @@ def _keep_config(file: Path, cfg: DistillConfig) -> None:
     file.write_text(json.dumps(asdict(cfg), indent=1), encoding="utf-8")
 
 
-def _begin_from(run: Path, state: TrainState) -> None:
-    weights = load_generator(run)[0].state_dict()
-    state.generator.load_state_dict(weights)
-    state.ema.load_state_dict(weights)
+def _begin_from(source: str, state: TrainState) -> None:
+    """Gives both generators the weights of a run folder, an installed style, or an .onnx file that `export` wrote."""
+    if Path(source).is_dir():
+        weights = load_generator(Path(source))[0].state_dict()
+    else:
+        file = Path(source) if source.endswith(".onnx") else local_file(find_style(source))
+        weights = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in onnx.load(file).graph.initializer}
+    try:
+        state.generator.load_state_dict(weights)
+        state.ema.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise Photo2AnimeError(f"--from {source}: not a generator of this shape ({reason})") from error
 
 
 def _cut_stats(file: Path, step: int) -> None:
