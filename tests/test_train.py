@@ -149,6 +149,10 @@ def test_losses_computed_by_hand() -> None:
     moved = zero.clone()
     moved[..., 10:] = 1  # two pixels off, within the same 8x8 pixels
     assert float(losses.line(step, moved)) == pytest.approx(0, abs=1e-6)
+    tile = torch.zeros(8, 8)
+    tile[0, 0] = 64.0  # one bright pixel in each square of 8: mean 1, off by 1 at 63 places and by 63 at one
+    assert float(losses.grid(tile.repeat(8, 8)[None, None].expand(1, 3, 64, 64))) == pytest.approx(126 / 64)
+    assert float(losses.grid(torch.full((1, 3, 64, 64), 0.3))) == pytest.approx(0, abs=1e-6)
     assert float(losses.lsgan(torch.tensor([0.5, 1.0]), 1.0)) == pytest.approx(0.125)
     assert float(losses.perceptual([one * 3], [one * 2])) == pytest.approx(0.5)
 
@@ -210,7 +214,7 @@ def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> 
 def test_one_batch_can_be_overfitted() -> None:
     cfg = replace(SMALL, total_steps=150, warmup_steps=1000, lr_generator=0.02)
     photo = torch.rand(2, 3, 32, 32) * 2 - 1
-    batch = PairedBatch(photo, -0.5 * photo)
+    batch = PairedBatch(photo, -0.5 * photo, torch.zeros(1, 3, 64, 64))
 
     def same() -> Iterator[PairedBatch]:
         while True:

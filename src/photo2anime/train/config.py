@@ -14,6 +14,7 @@ class LossWeights:
     line: float = 2.0
     perceptual: float = 0.6
     adversarial: float = 0.05
+    grid: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

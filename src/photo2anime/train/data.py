@@ -16,15 +16,20 @@ from photo2anime.pixels import to_batch
 from photo2anime.train.config import DistillConfig
 from photo2anime.types import RGB, Photo2AnimeError
 
+_EVEN_SQUARES, _EVEN_PX = 3, 64
 _CACHE_BYTES = 3 << 30  # decoded pictures kept in memory; what does not fit is decoded again for each crop
 
 
 @dataclass(frozen=True, slots=True)
 class PairedBatch:
-    """Photos and their pictures in the style, same places: two (N, 3, crop, crop) float32 in [-1, 1]."""
+    """Photos and their pictures in the style, same places: two (N, 3, crop, crop) float32 in [-1, 1].
+
+    even: squares of one random colour each, (M, 3, 64, 64); no photo has all of them, and any of them shows a grid.
+    """
 
     photo: Tensor
     anime: Tensor
+    even: Tensor
 
 
 class PairedPhotos:
@@ -77,13 +82,18 @@ def paired_batches(pairs: PairedPhotos, cfg: DistillConfig, first_step: int = 0)
     while True:
         crops = [_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i))) for i in range(cfg.batch_size)]
         photos, animes = zip(*crops, strict=True)
-        yield PairedBatch(as_tensor(photos), as_tensor(animes))
+        yield PairedBatch(as_tensor(photos), as_tensor(animes), _even(np.random.default_rng((cfg.seed, step))))
         step += 1
 
 
 def as_tensor(pictures: tuple[RGB, ...]) -> Tensor:
     """Pictures of one size as a batch: (H, W, 3) uint8 each -> (N, 3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(np.concatenate([to_batch(picture) for picture in pictures]))
+
+
+def _even(rng: np.random.Generator) -> Tensor:
+    colors = rng.uniform(-1, 1, (_EVEN_SQUARES, 3, 1, 1)).astype(np.float32)
+    return torch.from_numpy(colors).expand(-1, -1, _EVEN_PX, _EVEN_PX).contiguous()
 
 
 def _read(file: Path) -> RGB:

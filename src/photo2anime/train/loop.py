@@ -22,7 +22,7 @@ def distill_loop(
     """Trains from state.step to cfg.total_steps and yields each step's weighted terms, after the update."""
     while state.step < cfg.total_steps:
         batch = next(batches)
-        batch = PairedBatch(batch.photo.to(device), batch.anime.to(device))
+        batch = PairedBatch(batch.photo.to(device), batch.anime.to(device), batch.even.to(device))
         set_learning_rates(state, cfg)
         fake = state.generator(batch.photo)
 
@@ -35,7 +35,7 @@ def distill_loop(
             grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
             w = replace(w, adversarial=w.adversarial * grown)
 
-        asked = generator_terms(batch, fake, features, discriminator, w)
+        asked = generator_terms(batch, fake, state.generator(batch.even), features, discriminator, w)
         update(state.generator_optimizer, asked, cfg.clip_gradient)
         follow(state.ema, state.generator, state.step, cfg.ema_halflife_steps)
         state.step += 1

@@ -30,6 +30,19 @@ def line(fake: Tensor, anime: Tensor) -> Tensor:
     return F.l1_loss(F.avg_pool2d(gradient_magnitude(fake), 8), F.avg_pool2d(gradient_magnitude(anime), 8))
 
 
+def grid(fake: Tensor) -> Tensor:
+    """How strongly results of even colour repeat a pattern every 8 pixels, as pixel shuffle can. (N, C, H, W) -> ().
+
+    The 8x8 squares of the middle half are averaged; what is left around their mean is the pattern.
+    """
+    n, c, h, w = fake.shape
+    top, left = h // 32 * 8, w // 32 * 8
+    middle = fake[..., top : h - top, left : w - left]
+    rows, cols = middle.shape[2] // 8, middle.shape[3] // 8
+    pattern = middle[..., : rows * 8, : cols * 8].reshape(n, c, rows, 8, cols, 8).mean((2, 4))
+    return (pattern - pattern.mean((2, 3), keepdim=True)).abs().mean()
+
+
 def gradient_magnitude(x: Tensor) -> Tensor:
     """Length of the gradient of the brightness (BT.601). (N, 3, H, W) -> (N, 1, H-1, W-1), in units of x."""
     weights = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)

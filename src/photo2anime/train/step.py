@@ -14,7 +14,12 @@ Terms = dict[str, Tensor]
 
 
 def generator_terms(
-    batch: PairedBatch, fake: Tensor, features: Features, discriminator: nn.Module | None, w: LossWeights
+    batch: PairedBatch,
+    fake: Tensor,
+    fake_even: Tensor,
+    features: Features,
+    discriminator: nn.Module | None,
+    w: LossWeights,
 ) -> Terms:
     """Everything the generator is asked for, weighted; without a discriminator (warm-up) no adversarial term."""
     with torch.no_grad():
@@ -24,6 +29,7 @@ def generator_terms(
         "gradient": w.gradient * losses.gradient(fake, batch.anime),
         "line": w.line * losses.line(fake, batch.anime),
         "perceptual": w.perceptual * losses.perceptual(features(fake), anime_features),
+        "grid": w.grid * losses.grid(fake_even),
     }
     if discriminator is not None:
         terms["adversarial"] = w.adversarial * losses.lsgan(discriminator(fake.clamp(-1, 1)), target=1.0)
