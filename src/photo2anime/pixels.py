@@ -21,13 +21,13 @@ def to_image(batch: Batch) -> RGB:
 
     Values outside the range are clipped; a value that is not a number becomes 0.
     """
-    scaled = np.maximum(batch[0], -1)  # a fresh array, worked on in place from here; maximum keeps NaN
-    np.minimum(scaled, 1, out=scaled)
-    scaled += 1
-    scaled *= 127.5
-    scaled += 0.5  # truncation below then rounds
-    np.nan_to_num(scaled, copy=False)
-    return np.ascontiguousarray(scaled.astype(np.uint8).transpose(1, 2, 0))
+    scaled = batch[0] * np.float32(127.5)
+    scaled += 128  # truncation below then rounds
+    np.fmax(scaled, 0, out=scaled)  # fmax takes 0 where there is no number
+    np.minimum(scaled, 255, out=scaled)
+    image = np.empty((*batch.shape[2:], 3), np.uint8)
+    np.copyto(image.transpose(2, 0, 1), scaled, casting="unsafe")
+    return image
 
 
 def pad_bottom_right(rgb: RGB, height: int, width: int) -> RGB:
