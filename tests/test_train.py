@@ -74,30 +74,32 @@ def pairs(tmp_path: Path) -> tuple[Path, Path]:
 # Networks
 
 
-@pytest.mark.parametrize("low_blocks", [1, 4])
-def test_the_halo_is_how_far_the_generator_sees(low_blocks: int) -> None:
-    generator = Generator(8, 8, 8, low_blocks)
+@pytest.mark.parametrize(("low_blocks", "deep_blocks"), [(1, 0), (4, 0), (2, 1), (3, 3)])
+def test_the_halo_is_how_far_the_generator_sees(low_blocks: int, deep_blocks: int) -> None:
+    generator = Generator(8, 8, 8, low_blocks, 8, deep_blocks)
     for parameter in generator.parameters():
         parameter.data = torch.rand_like(parameter) * 0.01  # nothing cancels
     reaches = []
-    for row in range(200, 208):
-        x = torch.zeros(1, 3, 400, 8, requires_grad=True)
+    for row in range(320, 336):
+        x = torch.zeros(1, 3, 640, 16, requires_grad=True)
         generator(x)[0, :, row].sum().backward()
         assert x.grad is not None
         seen = x.grad.abs().sum((0, 1, 3)).nonzero()
         reaches.append(max(row - int(seen.min()), int(seen.max()) - row))
-    assert generator.halo - 8 <= max(reaches) <= generator.halo
+    assert generator.halo - generator.multiple_of <= max(reaches) <= generator.halo
 
 
 def test_an_untrained_generator_returns_nearly_the_photo() -> None:
     x = torch.rand(1, 3, 64, 72) * 2 - 1
     assert (Generator()(x) - x).abs().mean() < 0.3
+    assert (Generator(deep_blocks=3)(x[..., :64]) - x[..., :64]).abs().mean() < 0.3
 
 
 def test_network_sizes_are_the_published_ones() -> None:
     assert sum(p.numel() for p in AnimeGANv2Generator().parameters()) == 2_143_552
     assert AnimeGANv2Generator()(torch.zeros(1, 3, 32, 36)).shape == (1, 3, 32, 36)
     assert sum(p.numel() for p in Generator().parameters()) * 4 <= 2.5e6
+    assert sum(p.numel() for p in Generator(deep_blocks=3).parameters()) * 4 <= 4e6
     assert Discriminator()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 8, 8)
 
 
@@ -288,6 +290,8 @@ def test_a_run_can_begin_from_a_shipped_style(pairs: tuple[Path, Path], tmp_path
 
     photo = photo_of(61, 83)
     assert np.abs(Stylizer.load("hayao")(photo).astype(int) - paint_whole(state.generator, photo)).max() <= 1
+    deeper = distill(*pairs, tmp_path / "deeper", replace(cfg, deep_blocks=1), start_from="hayao")
+    assert torch.equal(deeper.generator.head.weight, state.generator.head.weight)
     with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
         distill(*pairs, tmp_path / "other", SMALL, start_from="hayao")
 

@@ -43,7 +43,9 @@ class TrainState:
 def new_state(cfg: DistillConfig, device: torch.device) -> TrainState:
     """Untrained networks and fresh optimisers, drawn from the seed."""
     torch.manual_seed(cfg.seed)
-    generator = Generator(cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks).to(device)
+    generator = Generator(cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks).to(
+        device
+    )
     discriminator = Discriminator().to(device)
     return TrainState(
         generator=generator,

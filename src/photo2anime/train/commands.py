@@ -35,6 +35,7 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("--crop-px", type=int, metavar="PX")
     p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
     p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
+    p.add_argument("--deep-blocks", type=int, metavar="N", help="residual blocks at 1/16, 3 for portraits (default 0)")
     p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual loss")
     p.add_argument("--adversarial", type=float, metavar="WEIGHT", help="weight of the adversarial term, 0 for none")
     p.add_argument("--perceptual", type=float, metavar="WEIGHT", help="weight of the perceptual term")

@@ -32,6 +32,8 @@ class DistillConfig:
     hidden: int = 64
     low_width: int = 64
     low_blocks: int = 3
+    deep_width: int = 88
+    deep_blocks: int = 0
     crop_px: int = 128
     batch_size: int = 6
     total_steps: int = 3000

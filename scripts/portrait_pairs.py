@@ -1,0 +1,108 @@
+"""Faces and their portraits by composed teachers: the pairs that portrait-v1 and portrait-v2 are trained on.
+
+portrait_pairs.py FACES... --cute M.onnx --faithful M.onnx --stylised M.onnx --out DIR [--backgrounds DIR] [--count N]
+
+Writes OUT/photo, OUT/v2 (faithful(cute(photo))) and OUT/v1 (stylised(cute(cute(photo)))) under the same names. Each
+face is turned, scaled and set before another background by chance before the teachers see it; every third photo is
+then blurred, shrunk, noised or compressed, and its portraits are not, so that a poor photo gives a whole portrait.
+Can be stopped and run again. The teachers of the shipped styles are AnimeGANv3's published models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from photo2anime import Stylizer
+from photo2anime.image_io import READABLE, read_image, write_image
+from photo2anime.types import RGB, Picture
+
+SIDE_PX = 512
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faces", nargs="+", type=Path, help="folders of square, aligned faces")
+    for teacher in ("cute", "faithful", "stylised"):
+        parser.add_argument(f"--{teacher}", type=Path, required=True, metavar="MODEL.onnx")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--backgrounds", type=Path, help="a folder of photos")
+    parser.add_argument("--count", type=int, help="stop after so many faces")
+    args = parser.parse_args()
+    cute, faithful, stylised = (Stylizer.load(file) for file in (args.cute, args.faithful, args.stylised))
+    faces = interleaved([pictures(folder) for folder in args.faces])[: args.count]
+    backgrounds = pictures(args.backgrounds) if args.backgrounds else []
+
+    for number, face in enumerate(faces):
+        rng = np.random.default_rng((1, number))
+        name = f"{face.parent.name}-{face.stem}.webp"
+        if (args.out / "v1" / name).exists():
+            continue
+        photo = placed(read_image(face).rgb, backgrounds, rng)
+        drawn = cute.paint(photo)
+        save(args.out / "photo" / name, worsened(photo, rng) if number % 3 == 2 else photo)
+        save(args.out / "v2" / name, faithful.paint(drawn))
+        save(args.out / "v1" / name, stylised.paint(cute.paint(drawn)))
+        print(f"{number + 1} of {len(faces)}: {name}", flush=True)
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE)
+
+
+def interleaved(folders: list[list[Path]]) -> list[Path]:
+    """Every folder spread evenly over the whole, so that any beginning of it has some of each."""
+    places = [((i + 0.5) / len(files), file) for files in folders for i, file in enumerate(files)]
+    return [file for _, file in sorted(places)]
+
+
+def placed(face: RGB, backgrounds: list[Path], rng: np.random.Generator) -> RGB:
+    """The face as it is, or turned by up to 25 degrees, scaled by 0.45 to 1.2, and moved, before a background."""
+    image = Image.fromarray(face).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    if rng.random() < 0.35:
+        return np.asarray(image)
+    scale, angle = float(np.exp(rng.uniform(np.log(0.45), np.log(1.2)))), np.deg2rad(rng.uniform(-25, 25))
+    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    free = SIDE_PX / 2 * max(0.15, 1 - scale) * 0.8
+    x, y = SIDE_PX / 2 + rng.uniform(-free, free, 2)
+    matrix = (cos, sin, SIDE_PX / 2 - cos * x - sin * y, -sin, cos, SIDE_PX / 2 + sin * x - cos * y)
+    soft = Image.new("L", (SIDE_PX, SIDE_PX), 0)
+    soft.paste(255, (24, 24, SIDE_PX - 24, SIDE_PX))
+    soft = soft.filter(ImageFilter.GaussianBlur(10))
+    turned = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    mask = soft.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    behind = image.filter(ImageFilter.GaussianBlur(20))
+    if backgrounds:
+        behind = Image.fromarray(read_image(backgrounds[rng.integers(len(backgrounds))]).rgb)
+        side = min(behind.size)
+        left, top = rng.integers(behind.width - side + 1), rng.integers(behind.height - side + 1)
+        behind = behind.crop((int(left), int(top), int(left) + side, int(top) + side)).resize(image.size, Image.Resampling.LANCZOS)
+    return np.asarray(Image.composite(turned, behind, mask))
+
+
+def worsened(photo: RGB, rng: np.random.Generator) -> RGB:
+    """Blurred by up to 4 pixels, or shrunk up to six times and enlarged; then noise and JPEG."""
+    image = Image.fromarray(photo)
+    if rng.random() < 0.5:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 4)))
+    else:
+        side = round(SIDE_PX / np.exp(rng.uniform(np.log(1.5), np.log(6))))
+        image = image.resize((side, side), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)
+    noisy = np.asarray(image) + rng.normal(0, rng.uniform(0, 8), (SIDE_PX, SIDE_PX, 3))
+    compressed = io.BytesIO()
+    Image.fromarray(np.clip(noisy + 0.5, 0, 255).astype(np.uint8)).save(
+        compressed, "JPEG", quality=int(rng.integers(35, 90))
+    )
+    return np.asarray(Image.open(compressed))
+
+
+def save(file: Path, picture: RGB) -> None:
+    write_image(file, Picture(picture))
+
+
+if __name__ == "__main__":
+    main()
