@@ -80,7 +80,9 @@ def placed(face: RGB, backgrounds: list[Path], rng: np.random.Generator) -> RGB:
         behind = Image.fromarray(read_image(backgrounds[rng.integers(len(backgrounds))]).rgb)
         side = min(behind.size)
         left, top = rng.integers(behind.width - side + 1), rng.integers(behind.height - side + 1)
-        behind = behind.crop((int(left), int(top), int(left) + side, int(top) + side)).resize(image.size, Image.Resampling.LANCZOS)
+        behind = behind.crop((int(left), int(top), int(left) + side, int(top) + side)).resize(
+            image.size, Image.Resampling.LANCZOS
+        )
     return np.asarray(Image.composite(turned, behind, mask))
 
 

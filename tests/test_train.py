@@ -19,16 +19,18 @@ from photo2anime.train import distill as distill_module
 from photo2anime.train import losses
 from photo2anime.train.animeganv2 import AnimeGANv2Generator
 from photo2anime.train.checkpoint import new_state
-from photo2anime.train.config import DistillConfig, LossWeights
-from photo2anime.train.data import PairedBatch, PairedPhotos, paired_batches
+from photo2anime.train.config import LossWeights, TrainConfig
+from photo2anime.train.data import Batch, PairedPhotos, Sources, batches
 from photo2anime.train.discriminator import Discriminator
-from photo2anime.train.distill import distill, load_generator, paint_whole
+from photo2anime.train.distill import distill
 from photo2anime.train.features import SOURCES, VGG16, MobileNetV2, load_features
 from photo2anime.train.generator import Generator
-from photo2anime.train.loop import distill_loop
+from photo2anime.train.loop import train_loop
+from photo2anime.train.run import Watch, load_generator
+from photo2anime.train.samples import paint_whole
 
 CPU = torch.device("cpu")
-SMALL = DistillConfig(
+SMALL = TrainConfig(
     "tiny",
     width=8,
     low_width=8,
@@ -69,6 +71,11 @@ def pairs(tmp_path: Path) -> tuple[Path, Path]:
         Image.fromarray(photo).save(tmp_path / "photos" / f"{seed}.png")
         Image.fromarray(255 - photo // 2).save(tmp_path / "targets" / f"{seed}.webp", lossless=True)
     return tmp_path / "photos", tmp_path / "targets"
+
+
+def drawn(pairs: tuple[Path, Path], cfg: TrainConfig, first_step: int = 0) -> Iterator[Batch]:
+    """Batches of pairs alone."""
+    return batches(Sources(pairs=PairedPhotos(*pairs)), cfg, first_step)
 
 
 # Networks
@@ -171,16 +178,16 @@ def test_gradients_reach_the_generator_and_not_the_features() -> None:
 
 def test_pairs_are_cut_at_the_same_place_and_jittered_alike(pairs: tuple[Path, Path]) -> None:
     cfg = replace(SMALL, scale_jitter=1.0, exposure_jitter=1.0)
-    batch = next(paired_batches(PairedPhotos(*pairs), cfg))
-    photo, anime = ((x + 1) * 127.5 for x in (batch.photo, batch.anime))
+    batch = next(drawn(pairs, cfg))
+    photo, anime = ((x + 1) * 127.5 for x in (batch.photo, batch.target))
     assert torch.equal(anime.round(), 255 - (photo.round() / 2).floor())
 
 
 def test_a_step_draws_the_same_batch_whenever_it_is_reached(pairs: tuple[Path, Path]) -> None:
-    first = paired_batches(PairedPhotos(*pairs), SMALL)
-    batches = [next(first) for _ in range(3)]
-    again = next(paired_batches(PairedPhotos(*pairs), SMALL, first_step=2))
-    assert torch.equal(batches[2].photo, again.photo) and not torch.equal(batches[1].photo, again.photo)
+    first = drawn(pairs, SMALL)
+    three = [next(first) for _ in range(3)]
+    again = next(drawn(pairs, SMALL, first_step=2))
+    assert torch.equal(three[2].photo, again.photo) and not torch.equal(three[1].photo, again.photo)
 
 
 def test_held_out_pairs_are_never_drawn_and_wrong_folders_are_explained(
@@ -206,7 +213,7 @@ def test_held_out_pairs_are_never_drawn_and_wrong_folders_are_explained(
 def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> None:
     state = new_state(SMALL, CPU)
     before = [p.clone() for p in state.discriminator.parameters()]
-    loop = distill_loop(state, paired_batches(PairedPhotos(*pairs), SMALL), TinyFeatures(), SMALL, CPU)
+    loop = train_loop(state, drawn(pairs, SMALL), TinyFeatures(), SMALL, CPU)
     assert "adversarial" not in next(loop)
     assert all(torch.equal(a, b) for a, b in zip(before, state.discriminator.parameters(), strict=True))
     assert {"adversarial", "d_anime", "d_fake"} <= set(next(loop))
@@ -216,25 +223,25 @@ def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> 
 def test_one_batch_can_be_overfitted() -> None:
     cfg = replace(SMALL, total_steps=150, warmup_steps=1000, lr_generator=0.02)
     photo = torch.rand(2, 3, 32, 32) * 2 - 1
-    batch = PairedBatch(photo, -0.5 * photo, torch.zeros(1, 3, 64, 64))
+    batch = Batch(photo, torch.zeros(1, 3, 64, 64), target=-0.5 * photo)
 
-    def same() -> Iterator[PairedBatch]:
+    def same() -> Iterator[Batch]:
         while True:
             yield batch
 
     state = new_state(replace(cfg, width=48), CPU)
-    pixel = [float(t["pixel"].detach()) for t in distill_loop(state, same(), TinyFeatures(), cfg, CPU)]
+    pixel = [float(t["pixel"].detach()) for t in train_loop(state, same(), TinyFeatures(), cfg, CPU)]
     assert pixel[-1] < 0.3 * pixel[0]
 
 
 def test_two_steps_stop_two_steps_equals_four(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     held = replace(SMALL, held_out=("3",))
     whole = distill(*pairs, tmp_path / "whole", held)
-    stopped = distill(*pairs, tmp_path / "parts", held, minutes=0)
+    stopped = distill(*pairs, tmp_path / "parts", held, watch=Watch(minutes=0))
     assert stopped.step == 1
     said: list[str] = []
     while stopped.step < 4:
-        stopped = distill(*pairs, tmp_path / "parts", held, minutes=0, report=said.append)
+        stopped = distill(*pairs, tmp_path / "parts", held, watch=Watch(minutes=0, report=said.append))
     assert "going on at step 1" in said[0]
     for name in ("generator", "ema", "discriminator"):
         a, b = whole.modules[name].state_dict(), stopped.modules[name].state_dict()
@@ -246,7 +253,7 @@ def test_two_steps_stop_two_steps_equals_four(pairs: tuple[Path, Path], tmp_path
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint(pairs: tuple[Path, Path], tmp_path: Path) -> None:
-    distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    distill(*pairs, tmp_path / "run", SMALL, watch=Watch(minutes=0))
     with open(tmp_path / "run" / "stats.jsonl", "a") as stats:  # logged, but killed before the next checkpoint
         stats.write(json.dumps({"step": 2, "pixel": 9}) + "\n")
     distill(*pairs, tmp_path / "run", SMALL)
@@ -255,7 +262,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(pairs: tuple[Path, Path], tmp_
 
 
 def test_another_configuration_or_a_damaged_checkpoint_is_refused(pairs: tuple[Path, Path], tmp_path: Path) -> None:
-    distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    distill(*pairs, tmp_path / "run", SMALL, watch=Watch(minutes=0))
     with pytest.raises(Photo2AnimeError, match="begun with another lr_generator"):
         distill(*pairs, tmp_path / "run", replace(SMALL, lr_generator=1.0))
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half")
@@ -266,11 +273,13 @@ def test_another_configuration_or_a_damaged_checkpoint_is_refused(pairs: tuple[P
 def test_nan_stops_and_keeps_the_last_good_checkpoint(
     pairs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = distill(*pairs, tmp_path / "run", SMALL, minutes=0)
+    good = distill(*pairs, tmp_path / "run", SMALL, watch=Watch(minutes=0))
     real = losses.pixel
     monkeypatch.setattr(losses, "pixel", lambda fake, anime: real(fake, anime) * float("nan"))
+    said: list[str] = []
     with pytest.raises(Photo2AnimeError, match="pixel is no longer a number.*last good checkpoint, step 1"):
-        distill(*pairs, tmp_path / "run", SMALL)
+        distill(*pairs, tmp_path / "run", SMALL, watch=Watch(report=said.append))
+    assert [line.split("rates at ")[1].split()[0] for line in said if "back to" in line] == ["0.5", "0.25", "0.125"]
     kept = load_generator(tmp_path / "run")[0].state_dict()
     assert all(torch.equal(kept[key], value) for key, value in good.ema.state_dict().items())
 
@@ -284,7 +293,7 @@ def test_a_run_can_begin_from_another(pairs: tuple[Path, Path], tmp_path: Path) 
 
 
 def test_a_run_can_begin_from_a_shipped_style(pairs: tuple[Path, Path], tmp_path: Path) -> None:
-    cfg = DistillConfig("like-hayao", crop_px=32, batch_size=1, total_steps=1, lr_generator=0.0)
+    cfg = TrainConfig("like-hayao", crop_px=32, batch_size=1, total_steps=1, lr_generator=0.0)
     state = distill(*pairs, tmp_path / "run", cfg, start_from="hayao")
     from photo2anime import Stylizer
 
@@ -300,7 +309,7 @@ def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path:
     from test_runtime import write_network
 
     model = write_network(tmp_path / "identity.onnx")
-    distill(pairs[0], model, tmp_path / "run", SMALL, minutes=0)
+    distill(pairs[0], model, tmp_path / "run", SMALL, watch=Watch(minutes=0))
     painted = np.asarray(Image.open(tmp_path / "run" / "targets" / "0.png"))
     assert np.array_equal(painted, np.asarray(Image.open(pairs[0] / "0.png")))
 

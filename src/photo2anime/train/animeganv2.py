@@ -47,6 +47,8 @@ class _InvertedResidual(nn.Module):
 class AnimeGANv2Generator(nn.Module):
     """Photo -> anime. (N, 3, H, W) in [-1, 1], H and W multiples of 4; the same shape and range."""
 
+    multiple_of = 4
+
     def __init__(self) -> None:
         super().__init__()
         self.encode = nn.Sequential(

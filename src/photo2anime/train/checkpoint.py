@@ -10,23 +10,30 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from photo2anime.train.config import DistillConfig
-from photo2anime.train.discriminator import Discriminator
+from photo2anime.train.animeganv2 import AnimeGANv2Generator
+from photo2anime.train.config import TrainConfig
+from photo2anime.train.discriminator import AnimeGANv2Discriminator, Discriminator
 from photo2anime.train.generator import Generator
 from photo2anime.train.optimizer import Muon
 from photo2anime.types import Photo2AnimeError
 
+AnyGenerator = Generator | AnimeGANv2Generator
+
 
 @dataclass(slots=True)
 class TrainState:
-    """Everything that changes while training. step: how many are done. ema: the weights that are exported."""
+    """Everything that changes while training.
 
-    generator: Generator
-    ema: Generator
-    discriminator: Discriminator
+    ema: the weights that are exported. step: how many are done. lr_scale: what roll-backs left of the learning rates.
+    """
+
+    generator: AnyGenerator
+    ema: AnyGenerator
+    discriminator: nn.Module
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     step: int = 0
+    lr_scale: float = 1.0
 
     @property
     def modules(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
@@ -40,20 +47,27 @@ class TrainState:
         }
 
 
-def new_state(cfg: DistillConfig, device: torch.device) -> TrainState:
+def new_state(cfg: TrainConfig, device: torch.device) -> TrainState:
     """Untrained networks and fresh optimisers, drawn from the seed."""
     torch.manual_seed(cfg.seed)
-    generator = Generator(cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks).to(
-        device
-    )
-    discriminator = Discriminator().to(device)
+    generator: AnyGenerator
+    discriminator: nn.Module
+    if cfg.generator == "animeganv2":
+        generator, discriminator = AnimeGANv2Generator().to(device), AnimeGANv2Discriminator().to(device)
+    else:
+        shape = (cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks)
+        generator, discriminator = Generator(*shape).to(device), Discriminator().to(device)
+    published = cfg.optimizer == "adam"  # betas of AnimeGANv2's main.py; ours forget faster
+    parameters = generator.parameters()
     return TrainState(
         generator=generator,
         ema=copy.deepcopy(generator).eval().requires_grad_(False),
         discriminator=discriminator,
-        generator_optimizer=Muon(generator.parameters(), cfg.lr_generator),
-        discriminator_optimizer=torch.optim.AdamW(
-            discriminator.parameters(), cfg.lr_discriminator, (0.5, 0.99), weight_decay=0
+        generator_optimizer=torch.optim.Adam(parameters, cfg.lr_generator, (0.5, 0.999))
+        if published
+        else Muon(parameters, cfg.lr_generator),
+        discriminator_optimizer=torch.optim.Adam(
+            discriminator.parameters(), cfg.lr_discriminator, (0.5, 0.999 if published else 0.99)
         ),
     )
 
@@ -62,7 +76,7 @@ def save_checkpoint(file: Path, state: TrainState) -> None:
     """Writes file through a temporary one, so that a stopped save leaves the old file."""
     temporary = file.with_suffix(".tmp")
     saved = {name: module.state_dict() for name, module in state.modules.items()}
-    torch.save({"step": state.step, **saved}, temporary)
+    torch.save({"step": state.step, "lr_scale": state.lr_scale, **saved}, temporary)
     os.replace(temporary, file)
 
 
@@ -72,6 +86,6 @@ def load_checkpoint(file: Path, state: TrainState) -> None:
         saved = torch.load(file, map_location="cpu", weights_only=True)
         for name, module in state.modules.items():
             module.load_state_dict(saved[name])
-        state.step = saved["step"]
+        state.step, state.lr_scale = saved["step"], saved.get("lr_scale", 1.0)
     except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
         raise Photo2AnimeError(f"{file} is not a checkpoint of this run ({error}); use another --run folder") from error

@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from photo2anime.types import Photo2AnimeError
 
+if TYPE_CHECKING:
+    from photo2anime.train.config import TrainConfig
+    from photo2anime.train.run import Watch
+
 
 def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
-    """Adds distill, evaluate and export. Nothing heavy is imported before one of them runs."""
-    p = commands.add_parser(
-        "distill",
-        help="train a style from pairs of photo and picture",
-        description="Trains our fast generator on pairs. The same command again goes on where it was stopped.",
-    )
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
-    p.add_argument(
-        "--targets",
-        type=Path,
-        required=True,
-        metavar="DIR|MODEL.onnx",
-        help="the pictures, same names, or who paints them",
-    )
-    p.add_argument("--style", required=True, metavar="NAME")
-    p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")
-    p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends (default 3000)")
-    p.add_argument("--minutes", type=float, metavar="M", help="stop after so long, to go on another time")
-    p.add_argument("--warmup-steps", type=int, metavar="N", help="steps before the discriminator joins")
-    p.add_argument("--batch-size", type=int, metavar="N")
-    p.add_argument("--crop-px", type=int, metavar="PX")
-    p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
-    p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
-    p.add_argument("--deep-blocks", type=int, metavar="N", help="residual blocks at 1/16, 3 for portraits (default 0)")
-    p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual loss")
-    p.add_argument("--adversarial", type=float, metavar="WEIGHT", help="weight of the adversarial term, 0 for none")
-    p.add_argument("--perceptual", type=float, metavar="WEIGHT", help="weight of the perceptual term")
-    p.add_argument("--line", type=float, metavar="WEIGHT", help="weight of the line strength term")
-    p.add_argument("--seed", type=int)
-    p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
-    p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
-    p.add_argument("--from", dest="start_from", metavar="RUN_DIR|STYLE|FILE.onnx", help="begin with these weights")
-    p.set_defaults(run=_distill)
+    """Adds distill, train, evaluate and export. Nothing heavy is imported before one of them runs."""
+    _add_distill(commands)
+    _add_train(commands)
 
     p = commands.add_parser("evaluate", help="measure a style against reference pictures")
     p.add_argument("style", metavar="STYLE", help="a style's name or an .onnx file")
@@ -64,6 +43,66 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.set_defaults(run=_export)
 
 
+def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "distill",
+        help="train a style from pairs of photo and picture",
+        description="Trains our fast generator on pairs. The same command again goes on where it was stopped.",
+    )
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument(
+        "--targets",
+        type=Path,
+        required=True,
+        metavar="DIR|MODEL.onnx",
+        help="the pictures, same names, or who paints them",
+    )
+    p.add_argument("--style", required=True, metavar="NAME")
+    _add_run_options(p)
+    p.set_defaults(run=_distill)
+
+
+def _add_train(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "train",
+        help="train a style from photos and pictures that show other things",
+        description="AnimeGANv2's adversarial training. The same command again goes on where it was stopped.",
+    )
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument("--anime", type=Path, required=True, metavar="DIR", help="pictures of the style: prepare's, or any")
+    p.add_argument("--preset", default="hayao", choices=("hayao", "shinkai", "paprika"), help="whose published weights")
+    p.add_argument("--generator", default="fast", choices=("fast", "animeganv2"), help="ours, or the published one")
+    p.add_argument("--style", metavar="NAME", help="default: the preset's")
+    p.add_argument(
+        "--pairs", type=Path, nargs=2, metavar="DIR", help="photos and their targets, mixed in half and half"
+    )
+    p.add_argument("--dry-run", action="store_true", help="only tell the networks, time and memory to expect")
+    _add_run_options(p)
+    p.set_defaults(run=_train)
+
+
+def _add_run_options(p: ArgumentParser) -> None:
+    p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")
+    p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after so long, to go on another time")
+    p.add_argument("--warmup-steps", type=int, metavar="N", help="steps before the discriminator joins")
+    p.add_argument("--batch-size", type=int, metavar="N", help="of each process")
+    p.add_argument("--crop-px", type=int, metavar="PX")
+    p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
+    p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
+    p.add_argument("--deep-blocks", type=int, metavar="N", help="residual blocks at 1/16, 3 for portraits (default 0)")
+    p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual and content terms")
+    for term in ("pixel", "perceptual", "line", "content", "style_term", "color", "variation", "adversarial"):
+        name = term.replace("_term", "")
+        p.add_argument(
+            f"--{term.replace('_', '-')}", type=float, dest=f"w_{name}", metavar="W", help=f"weight of {name}"
+        )
+    p.add_argument("--seed", type=int)
+    p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
+    p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
+    p.add_argument("--from", dest="start_from", metavar="RUN_DIR|STYLE|FILE.onnx", help="begin with these weights")
+
+
 def _need_torch() -> None:
     missing = [name for name in ("torch", "onnx", "safetensors") if find_spec(name) is None]
     if missing:
@@ -72,23 +111,59 @@ def _need_torch() -> None:
 
 def _distill(args: Namespace) -> int:
     _need_torch()
-    from photo2anime.train.config import DistillConfig, LossWeights
+    from photo2anime.train.config import TrainConfig
     from photo2anime.train.distill import distill
 
-    given = {name: value for name, value in vars(args).items() if value is not None}
-    weights = LossWeights(**{f.name: given[f.name] for f in fields(LossWeights) if f.name in given})
-    known = {f.name: given[f.name] for f in fields(DistillConfig) if f.name in given}
-    cfg = DistillConfig(**known, weights=weights, held_out=_names(args.hold_out))
-    distill(
-        args.photos,
-        args.targets,
-        args.run_dir,
-        cfg,
-        minutes=args.minutes,
-        start_from=args.start_from,
-        report=lambda line: print(line, flush=True),
-    )
+    cfg = _as_asked(TrainConfig(args.style), args)
+    with _watched(args, cfg.total_steps) as watch:
+        distill(args.photos, args.targets, args.run_dir, cfg, start_from=args.start_from, watch=watch)
     return 0
+
+
+def _train(args: Namespace) -> int:
+    _need_torch()
+    from photo2anime.train.adversarial import dry_run, open_sources, train
+    from photo2anime.train.config import preset
+
+    cfg = _as_asked(preset(args.style or args.preset, args.preset, args.generator), args)
+    pairs = tuple(args.pairs) if args.pairs else None
+    if args.dry_run:
+        print(dry_run(*open_sources(args.photos, args.anime, cfg, pairs)))
+        return 0
+    with _watched(args, cfg.total_steps) as watch:
+        train(args.photos, args.anime, args.run_dir, cfg, pairs=pairs, start_from=args.start_from, watch=watch)
+    return 0
+
+
+def _as_asked(cfg: TrainConfig, args: Namespace) -> TrainConfig:
+    """Cfg with what the command line says otherwise."""
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    given |= {"held_out": _names(args.hold_out), "generator": cfg.generator, "style": cfg.style}
+    weights = {f.name: given[f"w_{f.name}"] for f in fields(cfg.weights) if f"w_{f.name}" in given}
+    known = {f.name: given[f.name] for f in fields(cfg) if f.name in given}
+    return replace(cfg, **known, weights=replace(cfg.weights, **weights))
+
+
+@contextmanager
+def _watched(args: Namespace, total_steps: int) -> Iterator[Watch]:
+    """A progress bar on a terminal, and a line at each checkpoint; silent in all processes but the first."""
+    from tqdm import tqdm
+
+    from photo2anime.train.run import Watch
+
+    if os.environ.get("RANK", "0") != "0":
+        yield Watch(minutes=args.minutes)
+        return
+    with tqdm(total=total_steps, unit="step", disable=None, dynamic_ncols=True) as bar:
+
+        def on_step(step: int) -> None:
+            bar.update(step - bar.n)
+
+        def report(line: str) -> None:
+            bar.write(line)
+            sys.stdout.flush()
+
+        yield Watch(args.minutes, report, on_step)
 
 
 def _evaluate(args: Namespace) -> int:

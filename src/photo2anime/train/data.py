@@ -1,8 +1,8 @@
-"""Endless seeded batches of photo and anime crops, aligned to the pixel."""
+"""Endless seeded batches of crops: photos with their pictures in the style, and photos and pictures without pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from photo2anime.image_io import READABLE, read_image
 from photo2anime.pixels import to_batch
-from photo2anime.train.config import DistillConfig
+from photo2anime.train.config import TrainConfig
 from photo2anime.types import RGB, Photo2AnimeError
 
 _EVEN_SQUARES, _EVEN_PX = 3, 64
@@ -21,15 +21,23 @@ _CACHE_BYTES = 3 << 30  # decoded pictures kept in memory; what does not fit is 
 
 
 @dataclass(frozen=True, slots=True)
-class PairedBatch:
-    """Photos and their pictures in the style, same places: two (N, 3, crop, crop) float32 in [-1, 1].
+class Batch:
+    """What one step is given: (N, 3, crop, crop) float32 in [-1, 1] each.
 
-    even: squares of one random colour each, (M, 3, 64, 64); no photo has all of them, and any of them shows a grid.
+    photo: the paired ones first. target: their pictures in the style, same places, or None. anime: pictures of the
+    style that show other things, as many as there are photos without a target, or None; smooth: the same with blurred
+    edges, or None. even: squares of one random colour each, (M, 3, 64, 64); no photo has all of them, and any of them
+    shows a grid.
     """
 
     photo: Tensor
-    anime: Tensor
     even: Tensor
+    target: Tensor | None = None
+    anime: Tensor | None = None
+    smooth: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(None if t is None else t.to(device) for t in map(self.__getattribute__, self.__slots__)))  # type: ignore[arg-type]
 
 
 class PairedPhotos:
@@ -74,19 +82,80 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in READABLE}
 
 
-def paired_batches(pairs: PairedPhotos, cfg: DistillConfig, first_step: int = 0) -> Iterator[PairedBatch]:
-    """Batches without end. The batch of a step depends on the seed and the step alone, so a resumed run draws what an
-    uninterrupted one would.
+class UnpairedPictures:
+    """Photos, and pictures of a style that show other things.
+
+    anime: a folder that `photo2anime prepare` wrote, with color/ and smooth/, or any folder of pictures; then there are
+    no smooth ones. Raises Photo2AnimeError when a folder has no picture.
     """
+
+    def __init__(self, photos: Path, anime: Path) -> None:
+        self.photos = list(pictures_in(photos).values())
+        color, smooth = anime / "color", anime / "smooth"
+        self.anime = list(pictures_in(color if color.is_dir() else anime).values())
+        blurred = pictures_in(smooth) if smooth.is_dir() else {}
+        self.smooth = [blurred[file.stem] for file in self.anime if file.stem in blurred] if blurred else None
+        for folder, files in ((photos, self.photos), (anime, self.anime)):
+            if not files:
+                raise Photo2AnimeError(f"{folder} has no picture in it")
+        if self.smooth is not None and len(self.smooth) != len(self.anime):
+            raise Photo2AnimeError(f"{smooth} lacks pictures of {color}; run `photo2anime prepare` again")
+
+    def photo(self, cfg: TrainConfig, rng: np.random.Generator) -> RGB:
+        """A crop of a random photo."""
+        return _free_crop([_read(self.photos[rng.integers(len(self.photos))])], cfg, rng)[0]
+
+    def picture(self, cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:
+        """A crop of a random picture, and the same place with smooth edges when there are such."""
+        index = rng.integers(len(self.anime))
+        files = [self.anime[index]] + ([] if self.smooth is None else [self.smooth[index]])
+        return _free_crop([_read(file) for file in files], cfg, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the pictures of a run come from; at least one of the two."""
+
+    pairs: PairedPhotos | None = None
+    unpaired: UnpairedPictures | None = None
+
+
+def batches(
+    sources: Sources, cfg: TrainConfig, first_step: int = 0, rank: int = 0, processes: int = 1
+) -> Iterator[Batch]:
+    """Batches without end, cfg.batch_size photos each; half of them paired where there are both kinds.
+
+    The batch of a step depends on the seed, the step and the process alone: a resumed run draws what an uninterrupted
+    one would, and the batches of several processes are the parts of what one process draws with as many times the size.
+    """
+    paired = cfg.batch_size if sources.unpaired is None else 0 if sources.pairs is None else (cfg.batch_size + 1) // 2
     step = first_step
     while True:
-        crops = [_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i))) for i in range(cfg.batch_size)]
-        photos, animes = zip(*crops, strict=True)
-        yield PairedBatch(as_tensor(photos), as_tensor(animes), _even(np.random.default_rng((cfg.seed, step))))
+        photos, targets, animes, smooths = [], [], [], []
+        for i in range(rank * paired, (rank + 1) * paired):
+            assert sources.pairs is not None
+            photo, target = _paired_crop(sources.pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
+            photos.append(photo)
+            targets.append(target)
+        free = cfg.batch_size - paired
+        for i in range(rank * free, (rank + 1) * free):
+            assert sources.unpaired is not None
+            rng = np.random.default_rng((cfg.seed, step, i, 1))
+            photos.append(sources.unpaired.photo(cfg, rng))
+            anime, *smooth = sources.unpaired.picture(cfg, rng)
+            animes.append(anime)
+            smooths += smooth
+        yield Batch(
+            photo=as_tensor(photos),
+            even=_even(np.random.default_rng((cfg.seed, step))),
+            target=as_tensor(targets) if targets else None,
+            anime=as_tensor(animes) if animes else None,
+            smooth=as_tensor(smooths) if smooths else None,
+        )
         step += 1
 
 
-def as_tensor(pictures: tuple[RGB, ...]) -> Tensor:
+def as_tensor(pictures: Sequence[RGB]) -> Tensor:
     """Pictures of one size as a batch: (H, W, 3) uint8 each -> (N, 3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(np.concatenate([to_batch(picture) for picture in pictures]))
 
@@ -103,7 +172,7 @@ def _read(file: Path) -> RGB:
         raise Photo2AnimeError(f"{file}: {error}") from error
 
 
-def _crop(pairs: PairedPhotos, cfg: DistillConfig, rng: np.random.Generator) -> tuple[RGB, RGB]:
+def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator) -> tuple[RGB, RGB]:
     """One crop of a random pair, flipped, scaled and exposed alike on both sides."""
     photo, anime = pairs[pairs.train[rng.integers(len(pairs.train))]]
     scale = _jitter(cfg.scale_jitter, cfg.jitter_share, rng)
@@ -122,6 +191,23 @@ def _crop(pairs: PairedPhotos, cfg: DistillConfig, rng: np.random.Generator) -> 
             crop = np.clip(crop * gain + 0.5, 0, 255).astype(np.uint8)
         both.append(crop[:, ::-1] if flip else crop)
     return both[0], both[1]
+
+
+def _free_crop(pictures: list[RGB], cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:
+    """The same square of each picture, half of them mirrored, shrunk by up to two to cfg.crop_px."""
+    height, width = pictures[0].shape[:2]
+    short = min(height, width)
+    side = min(short, round(cfg.crop_px * float(rng.uniform(1, max(1.0, min(2.0, short / cfg.crop_px))))))
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    flip = rng.random() < 0.5
+    crops = []
+    for picture in pictures:
+        crop = picture[top : top + side, left : left + side]
+        if side != cfg.crop_px:
+            resized = Image.fromarray(crop).resize((cfg.crop_px, cfg.crop_px), Image.Resampling.LANCZOS)
+            crop = np.asarray(resized)
+        crops.append(crop[:, ::-1] if flip else crop)
+    return crops
 
 
 def _jitter(largest: float, share: float, rng: np.random.Generator) -> float:

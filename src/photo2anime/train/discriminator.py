@@ -1,4 +1,4 @@
-"""The patch discriminator: does this neighbourhood look painted?"""
+"""The patch discriminators: does this neighbourhood look painted? Ours, and the published one."""
 
 from __future__ import annotations
 
@@ -31,5 +31,30 @@ class Discriminator(nn.Module):
         *hidden, last = self.layers
         for layer in hidden:
             x = F.leaky_relu(layer(x), 0.2)
+        logits: Tensor = last(x)
+        return logits
+
+
+class AnimeGANv2Discriminator(nn.Module):
+    """The published one, 1,128,800 parameters. (N, 3, H, W) in [-1, 1] -> (N, 1, H/4, W/4).
+
+    TachibanaYoshino/AnimeGANv2, net/discriminator.py: spectral norm on all, weights drawn with deviation 0.02.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = ((3, 32, 1), (32, 64, 2), (64, 128, 1), (128, 128, 2), (128, 256, 1), (256, 256, 1), (256, 1, 1))
+        normed = (2, 4, 5)
+        self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
+        for index, (channels, out, stride) in enumerate(shapes):
+            layer = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+            nn.init.normal_(layer.weight, std=0.02)
+            self.layers.append(spectral_norm(layer))
+            self.norms.append(nn.GroupNorm(1, out) if index in normed else nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        *hidden, last = self.layers
+        for layer, norm in zip(hidden, self.norms, strict=False):
+            x = F.leaky_relu(norm(layer(x)), 0.2)
         logits: Tensor = last(x)
         return logits

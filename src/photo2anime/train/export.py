@@ -14,8 +14,9 @@ import torch
 
 from photo2anime.runtime import OnnxNetwork, card_to_metadata
 from photo2anime.styles import list_styles
-from photo2anime.train.distill import load_generator
+from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.generator import Generator
+from photo2anime.train.run import load_generator
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard
 from photo2anime.weights import BUNDLES, sha256
 
@@ -45,13 +46,12 @@ def export(run: Path, out: Path, description: str, license: str) -> Exported:
     card = StyleCard(
         name=cfg.style,
         file=file.name,
-        description=description or f"trained by photo2anime distill, seed {cfg.seed}",
+        description=description or f"trained by photo2anime, seed {cfg.seed}",
         multiple_of=generator.multiple_of,
-        halo=generator.halo,
-        tiling="exact",
-        bytes_per_px=BYTES_PER_PX,
         license=license,
     )
+    if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
+        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
     write_onnx(generator, card, file)
     worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
     if worst >= _LARGEST_ERROR_LEVELS:
@@ -83,7 +83,7 @@ def toml_row(card: StyleCard) -> str:
     return f"[{card.name}]\n" + "".join(f"{fact} = {json.dumps(getattr(card, fact))}\n" for fact in facts)
 
 
-def write_onnx(generator: Generator, card: StyleCard, file: Path) -> None:
+def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
     """The generator as ONNX: input `photo`, output `anime`, both (1, 3, H, W) float32 in [-1, 1], H and W free."""
     example = torch.zeros(1, 3, 96, 112)
     m = generator.multiple_of
@@ -116,7 +116,7 @@ def write_onnx(generator: Generator, card: StyleCard, file: Path) -> None:
     onnx.save(model, file)
 
 
-def largest_difference(generator: Generator, network: OnnxNetwork) -> float:
+def largest_difference(generator: AnyGenerator, network: OnnxNetwork) -> float:
     """The largest difference between PyTorch and ONNX Runtime over several sizes, in grey levels of 255."""
     rng = np.random.default_rng(0)
     worst = 0.0

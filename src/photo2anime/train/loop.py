@@ -10,48 +10,54 @@ import torch
 from torch import nn
 
 from photo2anime.train.checkpoint import TrainState
-from photo2anime.train.config import DistillConfig
-from photo2anime.train.data import PairedBatch
+from photo2anime.train.config import TrainConfig, in_units_of
+from photo2anime.train.data import Batch
 from photo2anime.train.features import Features
+from photo2anime.train.processes import shared
 from photo2anime.train.step import Terms, discriminator_terms, generator_terms, update
 
 
-def distill_loop(
-    state: TrainState, batches: Iterator[PairedBatch], features: Features, cfg: DistillConfig, device: torch.device
+def train_loop(
+    state: TrainState, batches: Iterator[Batch], features: Features, cfg: TrainConfig, device: torch.device
 ) -> Iterator[Terms]:
     """Trains from state.step to cfg.total_steps and yields each step's weighted terms, after the update."""
+    generator, trained_discriminator = shared(state.generator), shared(state.discriminator)
     while state.step < cfg.total_steps:
-        batch = next(batches)
-        batch = PairedBatch(batch.photo.to(device), batch.anime.to(device), batch.even.to(device))
+        batch = next(batches).to(device)
         set_learning_rates(state, cfg)
-        fake = state.generator(batch.photo)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            fake, fake_even = generator(batch.photo), generator(batch.even)
 
-        discriminator, terms, w = None, {}, cfg.weights
-        if state.step >= cfg.warmup_steps and w.adversarial:
-            discriminator = state.discriminator.requires_grad_(True)
-            terms = discriminator_terms(batch, fake, discriminator)
-            update(state.discriminator_optimizer, terms, cfg.clip_gradient)
-            discriminator.requires_grad_(False)
-            grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
-            w = replace(w, adversarial=w.adversarial * grown)
+            discriminator, terms, w = None, {}, in_units_of(cfg.features, cfg.weights)
+            if state.step >= cfg.warmup_steps and w.adversarial:
+                discriminator = state.discriminator.requires_grad_(True)
+                terms = discriminator_terms(batch, fake, trained_discriminator, w)
+                update(state.discriminator_optimizer, terms, cfg.clip_gradient)
+                discriminator.requires_grad_(False)
+                grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
+                w = replace(w, adversarial=w.adversarial * grown)
 
-        asked = generator_terms(batch, fake, state.generator(batch.even), features, discriminator, w)
+            asked = generator_terms(batch, fake, fake_even, features, discriminator, w)
         update(state.generator_optimizer, asked, cfg.clip_gradient)
         follow(state.ema, state.generator, state.step, cfg.ema_halflife_steps)
         state.step += 1
         yield asked | terms
 
 
-def set_learning_rates(state: TrainState, cfg: DistillConfig) -> None:
-    """A linear rise over lr_rise_steps, then half a cosine down to a hundredth at total_steps."""
+def set_learning_rates(state: TrainState, cfg: TrainConfig) -> None:
+    """A linear rise over lr_rise_steps, then half a cosine down to a hundredth at total_steps, or no change; all of it
+    times state.lr_scale, which a roll-back halves.
+    """
     rise = min(1.0, (state.step + 1) / max(1, cfg.lr_rise_steps))
-    cosine = 0.505 + 0.495 * math.cos(math.pi * state.step / cfg.total_steps)
+    cosine = 0.505 + 0.495 * math.cos(math.pi * state.step / cfg.total_steps) if cfg.schedule == "cosine" else 1.0
+    warmup = cfg.lr_warmup is not None and state.step < cfg.warmup_steps
+    lr_generator = cfg.lr_warmup if warmup and cfg.lr_warmup is not None else cfg.lr_generator
     for optimizer, lr in (
-        (state.generator_optimizer, cfg.lr_generator),
+        (state.generator_optimizer, lr_generator),
         (state.discriminator_optimizer, cfg.lr_discriminator),
     ):
         for group in optimizer.param_groups:
-            group["lr"] = lr * rise * cosine
+            group["lr"] = lr * rise * cosine * state.lr_scale
 
 
 @torch.no_grad()

@@ -53,13 +53,63 @@ def gradient_magnitude(x: Tensor) -> Tensor:
 
 
 def perceptual(fake: list[Tensor], anime: list[Tensor]) -> Tensor:
-    """Mean over layers of the absolute feature difference relative to the layer's own size. -> scalar.
+    """Mean over layers and pictures of the absolute feature difference relative to the layer's own size. -> scalar.
 
     After Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer", equation 2), absolute in place of
     squared, and each layer divided by the mean of anime's features, so that none outweighs the others.
     """
-    terms = [F.l1_loss(f, a) / a.abs().mean() for f, a in zip(fake, anime, strict=True)]
+    dims = (1, 2, 3)
+    terms = [(f - a).abs().mean(dims) / a.abs().mean(dims) for f, a in zip(fake, anime, strict=True)]
     return torch.stack(terms).mean()
+
+
+def content(fake: Tensor, photo: Tensor) -> Tensor:
+    """Mean absolute difference of the features of a photo and of its painting. Two (N, C, H, W) -> scalar.
+
+    Chen et al. 2020 (AnimeGAN), equation 2.
+    """
+    return F.l1_loss(fake, photo)
+
+
+def gram(features: Tensor) -> Tensor:
+    """Which channels fire together. (N, C, H, W) -> (N, C, C), averaged over C * H * W."""
+    n, c, h, w = features.shape
+    flat = features.reshape(n, c, h * w)
+    return flat @ flat.mT / (c * h * w)
+
+
+def style(fake: Tensor, anime_gray: Tensor) -> Tensor:
+    """Mean absolute difference of the Gram matrices. Two (N, C, H, W) -> scalar.
+
+    Chen et al. 2020 (AnimeGAN), equation 3: texture is learned from grey pictures, so that no colour comes in.
+    """
+    return F.l1_loss(gram(fake), gram(anime_gray))
+
+
+def gray(x: Tensor) -> Tensor:
+    """The brightness (BT.601) in three equal channels. (N, 3, H, W) -> the same."""
+    weights = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (x * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+
+
+def color(fake: Tensor, photo: Tensor) -> Tensor:
+    """How far the colours moved: absolute in Y, Huber in U and V, of [0, 1]. Two (N, 3, H, W) in [-1, 1] -> scalar.
+
+    Chen et al. 2020 (AnimeGAN), equation 5; the matrix is tf.image.rgb_to_yuv's, as in tools/ops.py of AnimeGANv2.
+    """
+    matrix = fake.new_tensor(
+        [[0.299, 0.587, 0.114], [-0.14714119, -0.28886916, 0.43601035], [0.61497538, -0.51496512, -0.10001026]]
+    )
+    ours, theirs = (torch.einsum("yc,nchw->nyhw", matrix, (x + 1) / 2) for x in (fake, photo))
+    brightness = F.l1_loss(ours[:, 0], theirs[:, 0])
+    return brightness + F.huber_loss(ours[:, 1], theirs[:, 1]) + F.huber_loss(ours[:, 2], theirs[:, 2])
+
+
+def variation(fake: Tensor) -> Tensor:
+    """Half the mean squared step to the next pixel, both ways. (N, 3, H, W) -> scalar. AnimeGANv2, tools/ops.py."""
+    down = fake[..., 1:, :] - fake[..., :-1, :]
+    right = fake[..., :, 1:] - fake[..., :, :-1]
+    return (down.square().mean() + right.square().mean()) / 2
 
 
 def lsgan(logits: Tensor, target: float) -> Tensor:
