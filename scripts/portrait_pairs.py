@@ -96,8 +96,8 @@ def shrunk(picture: RGB) -> RGB:
 def with_colors_of(photo: RGB, portrait: RGB) -> RGB:
     """The portrait's lines and shading on nearly the photo's broad colours.
 
-    The teachers normalise over the whole picture, so they make one grey white and another navy; a network that sees only
-    a neighbourhood cannot learn that, and skin should keep its tone.
+    The teachers normalise over the whole picture, so they make one grey white and another navy; a network that sees
+    only a neighbourhood cannot learn that, and skin should keep its tone.
     """
     broad = [
         np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(_BROAD_PX)), np.float32)
