@@ -1,4 +1,4 @@
-"""Networks of others become styles: checkpoints under the published names, ONNX files, and what is said of wrong files."""
+"""Networks of others become styles: checkpoints under the published names, ONNX files; wrong files are named."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def test_a_checkpoint_becomes_a_style_in_either_convention(
     command = ["import", str(tmp_path / "face.pt"), "--license", "mine"]
     assert main([*command, "--name", "first", "--upsampling", "half-pixel"]) == 0
     assert main([*command, "--name", "second", "--upsampling", "align-corners", "--description", "like a face"]) == 0
-    assert {file.name for file in home.iterdir()} == {f"{n}.{s}" for n in ("first", "second") for s in ("onnx", "toml", "md")}
+    assert {file.name for file in home.iterdir()} == {
+        f"{n}.{s}" for n in ("first", "second") for s in ("onnx", "toml", "md")
+    }
     assert list(list_styles())[-2:] == ["first", "second"]
     assert main(["styles"]) == 0
     assert "like a face" in capsys.readouterr().out
@@ -171,7 +173,11 @@ def test_tensorflow_variables_are_renamed_and_turned() -> None:
     for block, units in (("A", 3), ("B", 2), ("C", 2), ("D", 2), ("E", 3)):
         for i in range(units):
             number = f"_{i}" if i else ""
-            names += [f"{block}/Conv{number}/weights", f"{block}/LayerNorm{number}/gamma", f"{block}/LayerNorm{number}/beta"]
+            names += [
+                f"{block}/Conv{number}/weights",
+                f"{block}/LayerNorm{number}/gamma",
+                f"{block}/LayerNorm{number}/beta",
+            ]
     for r in ("r1", "r2", "r3", "r4"):
         inside = ["Conv/weights", "LayerNorm/gamma", "LayerNorm/beta", f"{r}/w", f"{r}/bias", "1/gamma", "1/beta"]
         names += [f"C/{r}/{part}" for part in [*inside, "Conv_1/weights", "2/gamma", "2/beta"]]
@@ -279,7 +285,12 @@ def test_doctor_tells_of_damaged_styles_and_the_rest_still_works(tmp_path: Path,
     card = adopt(Adoption(write_network(tmp_path / "net.onnx"), "mine"))
     Path(card.file).write_bytes(b"half a downl")
     (home / "hayao.toml").write_text('[hayao]\nfile = "x.onnx"\n')
-    for name, text in (("broken", "not = [toml"), ("two", "[a]\n[b]\n"), ("no-file", "[no-file]\n"), ("odd", "odd = 3\n")):
+    for name, text in (
+        ("broken", "not = [toml"),
+        ("two", "[a]\n[b]\n"),
+        ("no-file", "[no-file]\n"),
+        ("odd", "odd = 3\n"),
+    ):
         (home / f"{name}.toml").write_text(text)
     list_styles.cache_clear()
     assert list_styles()["hayao"].sha256 and set(list_styles()) >= {"mine", "hayao"}

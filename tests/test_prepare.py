@@ -130,7 +130,9 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(tmp_path: Path, monkeyp
         assert file.read_bytes() == (tmp_path / "parts" / "color" / file.name).read_bytes()
 
 
-def test_a_finished_run_is_not_done_again_and_takes_more_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_not_done_again_and_takes_more_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save(drawing(1), tmp_path / "one" / "a.png")
     save(drawing(1), tmp_path / "two" / "again.png")
     save(drawing(2), tmp_path / "two" / "other.png")
@@ -195,7 +197,7 @@ def test_smoothing_touches_edges_alone_and_is_a_gaussian_there() -> None:
     smooth = sift.edge_smoothed(picture)
     changed = np.flatnonzero((smooth != picture).any((0, 2)))
     assert set(changed) == {30, 31, 32, 33}
-    weights = np.exp(-np.arange(-2, 3) ** 2 / (2 * 1.1**2))  # OpenCV's sigma for a kernel of 5
+    weights = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.1**2))  # OpenCV's sigma for a kernel of 5
     assert abs(int(smooth[32, 31, 0]) - (40 + 180 * weights[3:].sum() / weights.sum())) <= 1
     assert np.array_equal(sift.edge_smoothed(np.full_like(picture, 90)), np.full_like(picture, 90))
 

@@ -31,8 +31,9 @@ _TRUSTED_LEVEL = 2.0  # answers beyond this are not in [-1, 1]
 class Adoption:
     """What to install: a file, the name it gets, and what is known of it.
 
-    license: of the weights; empty is what the file says of itself, else unknown. upsampling: how a PyTorch AnimeGANv2 checkpoint doubles sizes; not used for ONNX files, which hold it inside.
-    replace: an installed style of that name gives way.
+    license: of the weights; empty is what the file says of itself, else unknown. upsampling: how a PyTorch AnimeGANv2
+    checkpoint doubles sizes; not used for ONNX files, which hold it inside. replace: an installed style of that name
+    gives way.
     """
 
     source: Path
@@ -73,7 +74,7 @@ def adopt(wish: Adoption) -> StyleCard:
 def _check_name(wish: Adoption) -> None:
     if not _NAME.fullmatch(wish.name) or wish.name in _NOT_NAMES:
         raise Photo2AnimeError(
-            f"{wish.name!r} cannot be a style's name; use up to 40 of a-z, 0-9, - and _, beginning with a letter or digit"
+            f"{wish.name!r} cannot be a style's name; use up to 40 of a-z, 0-9, - and _, the first a letter or a digit"
         )
     if wish.name in shipped_styles():
         raise Photo2AnimeError(f"{wish.name} is a shipped style and stays what it is; choose another --name")
@@ -126,8 +127,12 @@ def _stage_animeganv2(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
     write_onnx(generator.eval(), card, staged)
     worst = largest_difference(generator, OnnxNetwork(staged, device="cpu", card=card))
     if worst >= 0.5:
-        raise Photo2AnimeError(f"the ONNX network differs from PyTorch by {worst:.2f} grey levels; nothing was installed")
-    origin = f"the checkpoint {wish.source.name}, upsampling {wish.upsampling}; PyTorch against ONNX Runtime: {worst:.4f} "
+        raise Photo2AnimeError(
+            f"the ONNX network differs from PyTorch by {worst:.2f} grey levels; nothing was installed"
+        )
+    origin = (
+        f"the checkpoint {wish.source.name}, upsampling {wish.upsampling}; PyTorch against ONNX Runtime: {worst:.4f} "
+    )
     return card, origin + "grey levels at most"
 
 

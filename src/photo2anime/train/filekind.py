@@ -16,7 +16,7 @@ _BEGINNINGS = (  # how files of other kinds begin
 
 
 def seems_to_be(file: Path) -> str:
-    """"; it seems to be .." for a file whose beginning or inside is known, else nothing."""
+    """Gives "; it seems to be .." for a file whose beginning or inside is known, else nothing."""
     if file.is_dir():
         return "; it is a folder: name the file in it"
     with open(file, "rb") as opened:

@@ -96,7 +96,7 @@ def _sampled(container: av.container.InputContainer, every_seconds: float) -> It
 
 
 def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> RGB:
-    rgb: RGB = frame.to_ndarray(format="rgb24")
+    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     aspect = stream.sample_aspect_ratio
     if aspect and aspect != 1:
         height, width = rgb.shape[:2]

@@ -46,7 +46,9 @@ def generator_state(file: Path) -> State:
     for key, tensor in wanted.items():
         if state[key].shape != tensor.shape:
             shapes = f"{tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
-            raise Photo2AnimeError(f"{file}: {key} has shape {shapes}; it is another size of network, such as the Lite one")
+            raise Photo2AnimeError(
+                f"{file}: {key} has shape {shapes}; it is another size of network, such as the Lite one"
+            )
     if extra := sorted(state.keys() - wanted.keys()):
         raise Photo2AnimeError(f"{file} holds {extra[0]} too, which AnimeGANv2's generator has not{_family(state)}")
     return {key: state[key].to(torch.float32) for key in wanted}

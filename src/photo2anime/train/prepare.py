@@ -27,8 +27,8 @@ _SHEET_CELLS, _SHEET_PX = 10, 128
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
-    """size: side of the crops in pixels. every_seconds: within a scene of a film, a frame this often. crops: at most so
-    many of a picture. find_subtitles: cut them off where they are found.
+    """How crops are made. size: their side in pixels. every_seconds: within a scene of a film, a frame this often.
+    crops: at most so many of a picture. find_subtitles: cut them off where they are found.
     """
 
     size: int = 256
@@ -64,9 +64,9 @@ class Summary:
 class Manifest:
     """OUT/manifest.jsonl: first the configuration, then a line for each picture looked at and each file finished.
 
-    Lines of pictures: source, seconds (null for picture files), crops (their names in color/ and smooth/), dropped (why,
-    or null), cut_off (list), print (fingerprint of kept ones). Lines of files: source, finished, error (or null).
-    A line is written after the crops it names, so a run that was killed goes on without a loss.
+    Lines of pictures: source, seconds (null for picture files), crops (their names in color/ and smooth/), dropped
+    (why, or null), cut_off (list), print (fingerprint). Lines of files: source, finished, error (or null). A line is
+    written after the crops it names, so a run that was killed goes on without a loss.
     """
 
     def __init__(self, file: Path, cfg: PrepareConfig) -> None:

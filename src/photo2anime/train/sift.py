@@ -26,7 +26,7 @@ _SUBTITLE_SHARE = 0.30  # subtitles stand in the lowest part of a picture
 
 
 def why_not(rgb: RGB) -> str | None:
-    """ "dark", "flat" or "blurred" for a picture that teaches nothing, else None."""
+    """Gives "dark", "flat" or "blurred" for a picture that teaches nothing, else None."""
     y = luma(rgb)
     if float(y.mean()) < DARK_LEVEL:
         return "dark"
@@ -109,7 +109,8 @@ def fingerprint(rgb: RGB) -> str:
     """
     small = thumb(rgb, 16, 16)
     even = (small - small.mean()) * (40 / max(float(small.std()), 1.0)) + 128
-    return np.clip(even, 0, 255).astype(np.uint8).tobytes().hex()
+    print_hex: str = np.clip(even, 0, 255).astype(np.uint8).tobytes().hex()
+    return print_hex
 
 
 class Seen:
