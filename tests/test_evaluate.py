@@ -145,21 +145,22 @@ def test_mistakes_are_explained(folders: tuple[Path, Path, Path], tmp_path: Path
 
 def test_figures_against_a_reference_computed_by_hand() -> None:
     photo = photo_of(32, 32)
-    same = figures.measure(255 - photo, photo, photo, TinyFeatures())
+    same = figures.measure(255 - photo, photo, photo, figures.middle_taps(TinyFeatures()))
     assert same.psnr_db == float("inf") and same.perceptual == 0 and same.line_strength == 1
     assert figures.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == 0
 
 
 def test_the_look_of_a_photo_made_brighter_redder_and_moved() -> None:
     photo = photo_of(64, 80) // 2 + 40
-    same = figures.look(photo, photo, TinyFeatures())
+    taps_of = figures.middle_taps(TinyFeatures())
+    same = figures.look(photo, photo, taps_of)
     assert (same.content, same.brightness, same.color) == (0, 0, 0) and same.edges_kept == pytest.approx(1)
-    brighter = figures.look(photo, photo + 20, TinyFeatures())
+    brighter = figures.look(photo, photo + 20, taps_of)
     assert brighter.brightness == pytest.approx(20, abs=0.01) and brighter.color == pytest.approx(0, abs=0.01)
-    redder = figures.look(photo, photo + np.array([20, 0, 0], np.uint8), TinyFeatures())
+    redder = figures.look(photo, photo + np.array([20, 0, 0], np.uint8), taps_of)
     assert redder.color == pytest.approx(20 * np.hypot(0.168736, 0.5), rel=1e-3)
-    assert figures.look(photo, np.roll(photo, 16, 1), TinyFeatures()).edges_kept < 0.5
-    assert figures.look(photo, np.full_like(photo, 90), TinyFeatures()).edges_kept == 0
+    assert figures.look(photo, np.roll(photo, 16, 1), taps_of).edges_kept < 0.5
+    assert figures.look(photo, np.full_like(photo, 90), taps_of).edges_kept == 0
 
 
 def test_flatness_and_dark_lines_of_a_drawn_page() -> None:

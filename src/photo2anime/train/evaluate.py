@@ -16,7 +16,7 @@ from photo2anime.image_io import read_image, write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.data import PairedPhotos, pictures_in
 from photo2anime.train.features import load_features
-from photo2anime.train.figures import Figures, Look, dark_lines, flatness, look, measure, middle
+from photo2anime.train.figures import Figures, Look, dark_lines, flatness, look, measure, middle, middle_taps
 from photo2anime.train.kid import Kid, KidToStyle
 from photo2anime.train.trials import Cost, Flicker, cost, flicker
 from photo2anime.types import RGB, Photo2AnimeError, Picture
@@ -96,9 +96,10 @@ def _judge(
         fake = stylizer.paint(photo)
         milliseconds = (time.perf_counter() - started) * 1e3
         fakes.append(fake)
-        looks[name] = look(photo, fake, features)
+        taps_of = middle_taps(features)
+        looks[name] = look(photo, fake, taps_of)
         if name in targets:
-            pairs[name] = measure(photo, fake, targets[name], features, milliseconds)
+            pairs[name] = measure(photo, fake, targets[name], taps_of, milliseconds)
     if pairs:
         pairs["mean"] = Figures(**_mean(pairs.values()))
     filmed = list(photos.values())[:_FILMED_PHOTOS]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,10 +16,13 @@ from photo2anime.pixels import luma
 from photo2anime.train.data import as_tensor
 from photo2anime.types import RGB
 
-FEATURE_PX = 512  # features are taken of the middle of a picture, at most so large
+_FEATURE_PX = 512  # features are taken of the middle of a picture, at most so large
 _FLAT_LEVELS = 2.0
 _BLOCK_PX = 4
 _CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)  # Cb, Cr of BT.601
+
+
+TapsOf: TypeAlias = Callable[[RGB], list[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,9 @@ class Look:
     color: float
 
 
-def measure(photo: RGB, fake: RGB, anime: RGB, features: nn.Module, milliseconds: float = 0.0) -> Figures:
-    """The figures of one result: photo, result and reference, each (H, W, 3) uint8. Features are of their middle."""
-    of_photo, of_fake, of_anime = (middle_features(picture, features) for picture in (photo, fake, anime))
+def measure(photo: RGB, fake: RGB, anime: RGB, taps_of: TapsOf, milliseconds: float = 0.0) -> Figures:
+    """The figures of one result: photo, result and reference, each (H, W, 3) uint8."""
+    of_photo, of_fake, of_anime = (taps_of(picture) for picture in (photo, fake, anime))
     return Figures(
         psnr_db=psnr(fake, anime),
         photo_psnr_db=psnr(photo, anime),
@@ -72,11 +77,11 @@ def measure(photo: RGB, fake: RGB, anime: RGB, features: nn.Module, milliseconds
     )
 
 
-def look(photo: RGB, fake: RGB, features: nn.Module) -> Look:
+def look(photo: RGB, fake: RGB, taps_of: TapsOf) -> Look:
     """How a result looks beside its photo, both (H, W, 3) uint8."""
     chroma = (fake.astype(np.float32) - photo) @ _CHROMA.T
     return Look(
-        content=feature_distance(middle_features(fake, features), middle_features(photo, features)),
+        content=feature_distance(taps_of(fake), taps_of(photo)),
         edges_kept=_correlation(_edges(photo), _edges(fake)),
         flatness=flatness(fake),
         lines=dark_lines(fake),
@@ -120,11 +125,17 @@ def dark_lines(picture: RGB) -> float:
     return float((closed - y).mean())
 
 
-def middle_features(picture: RGB, features: nn.Module) -> list[Tensor]:
-    """The network's features of the middle of a picture."""
-    with torch.no_grad():
-        taps: list[Tensor] = features(as_tensor((middle(picture, FEATURE_PX),)))
-    return taps
+def middle_taps(features: nn.Module) -> TapsOf:
+    """A function that gives the network's features of a picture's middle, and works out each picture's only once."""
+    known: dict[int, tuple[RGB, list[Tensor]]] = {}  # the picture too, so that its id stays its own
+
+    def taps_of(picture: RGB) -> list[Tensor]:
+        if id(picture) not in known:
+            with torch.no_grad():
+                known[id(picture)] = picture, features(as_tensor((middle(picture, _FEATURE_PX),)))
+        return known[id(picture)][1]
+
+    return taps_of
 
 
 def feature_distance(a: list[Tensor], b: list[Tensor]) -> float:

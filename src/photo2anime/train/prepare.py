@@ -39,7 +39,7 @@ class PrepareConfig:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What lies in OUT now, over all runs. dropped: how many pictures, by reason. unreadable: file and what is wrong."""
+    """What lies in OUT now, over all runs. dropped, cut_off: how many pictures, by reason. unreadable: why."""
 
     pictures: int
     kept: int
