@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from photo2anime.types import RGB, StyleCard
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
+os.environ["PHOTO2ANIME_HOME"] = tempfile.mkdtemp(prefix="photo2anime-tests-")  # whoever runs this may have own styles
 
 
 def photo_of(height: int, width: int, seed: int = 0) -> RGB:

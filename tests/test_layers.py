@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from photo2anime import list_styles
+from photo2anime.styles import shipped_styles
 from photo2anime.weights import BUNDLES, local_file
 
 SOURCE = ROOT / "src" / "photo2anime"
@@ -84,9 +84,9 @@ def test_files_stay_small() -> None:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 300, file
 
 
-@pytest.mark.parametrize("name", list_styles())
+@pytest.mark.parametrize("name", shipped_styles())
 def test_every_style_is_complete(name: str) -> None:
-    card = list_styles()[name]
+    card = shipped_styles()[name]
     assert local_file(card).stat().st_size <= 2.5e6
     assert card.description and card.license and card.sha256 and card.tiling == "exact"
     text = (ROOT / "docs" / "cards" / f"{name}.md").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_every_style_is_complete(name: str) -> None:
 
 
 def test_every_bundle_belongs_to_a_style() -> None:
-    assert {file.name for file in BUNDLES.glob("*.onnx")} == {card.file for card in list_styles().values()}
+    assert {file.name for file in BUNDLES.glob("*.onnx")} == {card.file for card in shipped_styles().values()}
 
 
 def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,7 +314,7 @@ def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path:
     assert np.array_equal(painted, np.asarray(Image.open(pairs[0] / "0.png")))
 
 
-# Export and evaluation
+# Export
 
 
 def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -332,24 +332,6 @@ def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path]
     difference = loose(photo).astype(int) - paint_whole(load_generator(tmp_path / "run")[0], photo)
     assert np.abs(difference).max() <= 1
     assert str(tmp_path).encode() not in written.file.read_bytes()
-
-
-def test_evaluation_figures(pairs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from photo2anime.train import evaluate as module
-    from test_runtime import write_network
-
-    monkeypatch.setattr(module, "load_features", lambda _: TinyFeatures())
-    model = write_network(tmp_path / "identity.onnx")
-    table = module.evaluate(str(model), *pairs, ("0", "2"), "mobilenetv2", tmp_path / "out")
-    figures = json.loads((tmp_path / "out" / "identity.json").read_text())["pairs"]
-    assert set(figures) == {"0", "2", "mean"} and "| mean |" in table
-    assert figures["mean"]["gain_db"] == 0 and figures["mean"]["perceptual"] == 1
-    assert figures["mean"]["line_strength"] == pytest.approx(2, rel=0.1)
-    assert Image.open(tmp_path / "out" / "identity.jpg").width == 3 * 448
-    photo = photo_of(32, 32)
-    same = module.measure(255 - photo, photo, photo, TinyFeatures())
-    assert same.psnr_db == float("inf") and same.perceptual == 0 and same.line_strength == 1
-    assert module.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == 0
 
 
 def test_the_commands_reach_their_functions(

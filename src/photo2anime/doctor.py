@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from photo2anime import __version__
-from photo2anime.styles import list_styles
+from photo2anime.styles import installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
 _PACKAGES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "psutil")
@@ -71,16 +71,18 @@ def _devices() -> Iterator[Finding]:
 
 
 def _styles() -> Iterator[Finding]:
-    from photo2anime.weights import local_file
+    from photo2anime.weights import how_to_mend, local_file
 
     for card in list_styles().values():
         try:
             file = local_file(card)
         except Photo2AnimeError as error:
-            yield Finding(f"style {card.name}: {error}", "pip install --force-reinstall photo2anime")
+            yield Finding(f"style {card.name}: {error}", how_to_mend(card))
         else:
             size = file.stat().st_size / 1e6
             yield Finding(f"style {card.name}: {card.file}, {size:.1f} MB, sha256 {str(card.sha256)[:12]}.. is right")
+    for problem in installed_styles()[1]:
+        yield Finding(problem, "photo2anime import the style again, or delete that file")
 
 
 def _memory() -> Finding:

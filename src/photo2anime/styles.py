@@ -1,20 +1,66 @@
-"""styles.toml -> {name: StyleCard}."""
+"""Which styles there are: the shipped ones of styles.toml, and those the user installed, as {name: StyleCard}."""
 
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 import tomllib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from photo2anime.types import Photo2AnimeError, StyleCard
 
 
 @cache
 def list_styles() -> dict[str, StyleCard]:
-    """Every installed style by name, in the order they are shown."""
+    """Every style by name, in the order they are shown: the shipped ones, then the user's by name.
+
+    A file of the user's that is no style is left out; `installed_styles` says why. Call `list_styles.cache_clear()`
+    after a change in the folder.
+    """
+    return shipped_styles() | installed_styles()[0]
+
+
+@cache
+def shipped_styles() -> dict[str, StyleCard]:
+    """The styles inside the package. Their names are theirs: nothing installed later takes one."""
     text = resources.files("photo2anime").joinpath("styles.toml").read_text(encoding="utf-8")
     return {name: StyleCard(name=name, **row) for name, row in tomllib.loads(text).items()}
+
+
+def styles_folder() -> Path:
+    """Where installed styles lie, as NAME.toml, NAME.onnx and NAME.md: PHOTO2ANIME_HOME, else the user's data folder.
+
+    The folder need not exist yet.
+    """
+    if own := os.environ.get("PHOTO2ANIME_HOME"):
+        return Path(own) / "styles"
+    usual = Path.home() / ("AppData/Local" if sys.platform == "win32" else ".local/share")
+    data = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME")
+    return Path(data or usual) / "photo2anime" / "styles"
+
+
+def installed_styles() -> tuple[dict[str, StyleCard], list[str]]:
+    """The user's own styles by name, their `file` an absolute path; and a line for each .toml that cannot be used."""
+    cards: dict[str, StyleCard] = {}
+    problems: list[str] = []
+    folder = styles_folder()
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            ((name, row),) = tomllib.loads(file.read_text(encoding="utf-8")).items()
+            size = row.pop("fixed_size", None)
+            fixed_size = (int(size[0]), int(size[1])) if size else None
+            card = StyleCard(name=name, **row | {"file": str(folder / row["file"])}, fixed_size=fixed_size)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            problems.append(f"{file} is no row of one style ({error})")
+            continue
+        if name in shipped_styles():
+            problems.append(f"{file} calls itself {name}, which is a shipped style")
+        else:
+            cards[name] = card
+    return cards, problems
 
 
 def find_style(name: str) -> StyleCard:

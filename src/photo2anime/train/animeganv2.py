@@ -1,4 +1,4 @@
-"""The published AnimeGANv2 generator, layer for layer, to measure against.
+"""The published AnimeGANv2 generator, layer for layer, to measure against and to load its checkpoints.
 
 Source: TachibanaYoshino/AnimeGANv2, net/generator.py (2020); 2,143,552 parameters. Every normalisation is over the
 whole picture (layer norm over height, width and channels): a tile comes out in other colours than the whole.
@@ -45,18 +45,28 @@ class _InvertedResidual(nn.Module):
 
 
 class AnimeGANv2Generator(nn.Module):
-    """Photo -> anime. (N, 3, H, W) in [-1, 1], H and W multiples of 4; the same shape and range."""
+    """Photo -> anime. (N, 3, H, W) in [-1, 1], H and W multiples of 4; the same shape and range.
+
+    Modules are named as bryandlee/animegan2-pytorch named them (model.py, 2021), so that its state dicts load.
+    align_corners: which of its two ways of doubling the size is used; one file gives two pictures. Its network does it
+    with aligned corners when nothing is said, its test.py asks for the other.
+    """
 
     multiple_of = 4
 
-    def __init__(self) -> None:
+    def __init__(self, align_corners: bool = False) -> None:
         super().__init__()
-        self.encode = nn.Sequential(
+        self.align_corners = align_corners
+        self.block_a = nn.Sequential(
             _Block(3, 32, kernel=7),  # (N,  32, H,   W)
             _Block(32, 64, stride=2),  # (N,  64, H/2, W/2)
             _Block(64, 64),
+        )
+        self.block_b = nn.Sequential(
             _Block(64, 128, stride=2),  # (N, 128, H/4, W/4)
             _Block(128, 128),
+        )
+        self.block_c = nn.Sequential(
             _Block(128, 128),
             _InvertedResidual(128, 256),
             _InvertedResidual(256, 256),
@@ -64,13 +74,16 @@ class AnimeGANv2Generator(nn.Module):
             _InvertedResidual(256, 256),
             _Block(256, 128),
         )
-        self.at_half = nn.Sequential(_Block(128, 128), _Block(128, 128))
-        self.at_full = nn.Sequential(_Block(128, 64), _Block(64, 64), _Block(64, 32, kernel=7))
-        self.to_rgb = nn.Conv2d(32, 3, 1, bias=False)
+        self.block_d = nn.Sequential(_Block(128, 128), _Block(128, 128))
+        self.block_e = nn.Sequential(_Block(128, 64), _Block(64, 64), _Block(64, 32, kernel=7))
+        self.out_layer = nn.Sequential(nn.Conv2d(32, 3, 1, bias=False), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.encode(x)
-        h = self.at_half(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
-        h = self.at_full(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
-        anime: Tensor = self.to_rgb(h).tanh()
+        h = self.block_c(self.block_b(self.block_a(x)))
+        h = self.block_d(self._double(h))
+        h = self.block_e(self._double(h))
+        anime: Tensor = self.out_layer(h)
         return anime
+
+    def _double(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)

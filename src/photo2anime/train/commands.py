@@ -21,25 +21,20 @@ if TYPE_CHECKING:
 
 
 def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
-    """Adds distill, train, evaluate and export. Nothing heavy is imported before one of them runs."""
+    """Adds prepare, distill, train, evaluate, export and import; nothing heavy is imported before one of them runs."""
+    _add_prepare(commands)
     _add_distill(commands)
     _add_train(commands)
-
-    p = commands.add_parser("evaluate", help="measure a style against reference pictures")
-    p.add_argument("style", metavar="STYLE", help="a style's name or an .onnx file")
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
-    p.add_argument("--targets", type=Path, required=True, metavar="DIR", help="the reference pictures, same names")
-    p.add_argument("--names", default="", metavar="NAME,..", help="only these pairs")
-    p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"))
-    p.add_argument("--out", type=Path, metavar="DIR", help="where the JSON, the table and the grid go (default: here)")
-    p.set_defaults(run=_evaluate)
+    _add_evaluate(commands)
+    _add_import(commands)
 
     p = commands.add_parser("export", help="turn a training run into an .onnx file with its card")
     p.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     p.add_argument("--out", type=Path, metavar="DIR", help="default: RUN_DIR/export")
     p.add_argument("--description", default="", help="one line for `photo2anime styles`")
     p.add_argument("--license", default="as the material it was trained on", help="of the weights")
-    p.add_argument("--install", action="store_true", help="also make it a style of this installation")
+    p.add_argument("--install", action="store_true", help="also make it a style of this user")
+    p.add_argument("--ship", action="store_true", help="also put it into this package (for its makers)")
     p.set_defaults(run=_export)
 
 
@@ -101,6 +96,52 @@ def _add_run_options(p: ArgumentParser) -> None:
     p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
     p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
     p.add_argument("--from", dest="start_from", metavar="RUN_DIR|STYLE|FILE.onnx", help="begin with these weights")
+
+
+def _add_prepare(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "prepare",
+        help="turn films and folders of pictures into training crops",
+        description="Cuts square crops for training out of pictures and films, drops what teaches nothing and says how "
+        "many and why. The same command again goes on where it was stopped.",
+    )
+    p.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="a folder of pictures or films, or one film")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    p.add_argument("--size", type=int, default=256, metavar="PX", help="side of the crops (default 256)")
+    p.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="within a scene, a frame this often")
+    p.add_argument("--crops", type=int, default=4, metavar="N", help="at most so many crops a picture (default 4)")
+    p.add_argument("--keep-subtitles", action="store_true", help="do not look for subtitles")
+    p.set_defaults(run=_prepare)
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser("evaluate", help="measure styles, with or without reference pictures")
+    p.add_argument("styles", nargs="+", metavar="STYLE", help="names of styles or .onnx files; all go into one table")
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument("--targets", type=Path, metavar="DIR", help="reference pictures of the photos, same names")
+    p.add_argument("--anime", type=Path, metavar="DIR", help="pictures of the style, any names, for KID")
+    p.add_argument("--names", default="", metavar="NAME,..", help="only these photos")
+    p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"))
+    p.add_argument("--out", type=Path, metavar="DIR", help="where JSON, tables and grids go (default: here)")
+    p.set_defaults(run=_evaluate)
+
+
+def _add_import(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "import",
+        help="install somebody's AnimeGANv2 checkpoint or .onnx file as a style",
+        description="Installs a network for this user: an .onnx file, or the state dict of AnimeGANv2's generator as "
+        "animegan2-pytorch published it.",
+    )
+    p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("--name", required=True, metavar="STYLE", help="what it will be called")
+    p.add_argument(
+        "--upsampling", choices=("align-corners", "half-pixel"), help="how a PyTorch checkpoint doubles sizes"
+    )
+    p.add_argument("--description", default="", help="one line for `photo2anime styles`")
+    p.add_argument("--license", default="", help="of the weights; default: what an .onnx file says of itself")
+    p.add_argument("--replace", action="store_true", help="an installed style of that name gives way")
+    p.set_defaults(run=_import)
 
 
 def _need_torch() -> None:
@@ -166,11 +207,32 @@ def _watched(args: Namespace, total_steps: int) -> Iterator[Watch]:
         yield Watch(args.minutes, report, on_step)
 
 
+def _prepare(args: Namespace) -> int:
+    from photo2anime.train.prepare import PrepareConfig, prepare
+
+    cfg = PrepareConfig(args.size, args.every, args.crops, not args.keep_subtitles)
+    summary = prepare(args.sources, args.out, cfg, report=lambda line: print(line, flush=True))
+    print(summary.text)
+    return 1 if summary.unreadable else 0
+
+
 def _evaluate(args: Namespace) -> int:
     _need_torch()
-    from photo2anime.train.evaluate import evaluate
+    from photo2anime.train.evaluate import Question, evaluate
 
-    print(evaluate(args.style, args.photos, args.targets, _names(args.names), args.features, args.out or Path()))
+    names, out = _names(args.names), args.out or Path()
+    print(evaluate(args.styles, Question(args.photos, args.targets, args.anime, names, args.features), out))
+    return 0
+
+
+def _import(args: Namespace) -> int:
+    if args.file.suffix.lower() != ".onnx":
+        _need_torch()
+    from photo2anime.train.adopt import Adoption, adopt
+
+    known = {name: getattr(args, name) for name in ("name", "upsampling", "description", "license", "replace")}
+    card = adopt(Adoption(args.file, **known))
+    print(f"{card.name}: {card.file}; use it with `photo2anime paint PHOTO -s {card.name}`")
     return 0
 
 
@@ -181,9 +243,14 @@ def _export(args: Namespace) -> int:
     written = export(args.run_dir, args.out or args.run_dir / "export", args.description, args.license)
     print(f"{written.file}  torch against ONNX Runtime: {written.worst_level:.4f} grey levels at most")
     if args.install:
-        from photo2anime.train.export import install
+        from photo2anime.train.adopt import Adoption, adopt
 
-        install(written)
+        card = adopt(Adoption(written.file, written.card.name, replace=True))
+        print(f"{card.name} is installed: `photo2anime paint PHOTO -s {card.name}`")
+    if args.ship:
+        from photo2anime.train.export import ship
+
+        ship(written)
     return 0
 
 

@@ -1,142 +1,229 @@
-"""A style against reference pictures of the same photos: fidelity, perceptual distance, line strength, and a grid."""
+"""`photo2anime evaluate`: styles in one table: closeness to the style, content, look, flicker, cost, and a grid."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from photo2anime.image_io import write_image
-from photo2anime.pixels import luma
+from photo2anime.image_io import read_image, write_image
 from photo2anime.stylizer import Stylizer
-from photo2anime.train.data import PairedPhotos, as_tensor
+from photo2anime.train.data import PairedPhotos, pictures_in
 from photo2anime.train.features import load_features
+from photo2anime.train.figures import Figures, Look, dark_lines, flatness, look, measure, middle, middle_taps
+from photo2anime.train.kid import Kid, KidToStyle
+from photo2anime.train.trials import Cost, Flicker, cost, flicker
 from photo2anime.types import RGB, Photo2AnimeError, Picture
 
-_FEATURE_PX = 512  # features are taken of the middle of a picture, at most so large
 _GRID_PX = 448
+_FILMED_PHOTOS = 3  # flicker is measured on the first so many
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """One pair, or the mean of several, against the reference.
-
-    psnr_db, photo_psnr_db: of the result and of the photo itself. perceptual: feature distance of the result over the
-    photo's own. line_strength, photo_line_strength: mean gradient magnitude over the reference's.
+class Question:
+    """What styles are measured on. targets: reference pictures of the photos, same names, or None. anime: pictures of
+    the style, any names and contents, or None for no KID. names: only these photos; all when empty. features: the
+    network of the perceptual and content figures.
     """
 
-    psnr_db: float
-    photo_psnr_db: float
-    perceptual: float
-    line_strength: float
-    photo_line_strength: float
-    milliseconds: float
-
-    @property
-    def gain_db(self) -> float:
-        """How much closer than the photo the result is."""
-        return self.psnr_db - self.photo_psnr_db
+    photos: Path
+    targets: Path | None = None
+    anime: Path | None = None
+    names: tuple[str, ...] = ()
+    features: str = "vgg16"
 
 
-def evaluate(style: str, photos: Path, targets: Path, names: tuple[str, ...], features: str, out: Path) -> str:
-    """The table of figures, in Markdown; also written to out/STYLE.md, with STYLE.json and the grid STYLE.jpg.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything measured of one style. pairs: by photo and "mean"; empty without references. looks: by photo."""
 
-    names: which pairs; all when empty. features: the network of the perceptual figure.
+    name: str
+    pairs: dict[str, Figures]
+    looks: dict[str, Look]
+    flicker: Flicker
+    cost: Cost
+    kid: Kid | None
+
+
+def evaluate(styles: list[str], question: Question, out: Path) -> str:
+    """The tables in Markdown: one with a row for each style, and with references one of pairs for each style.
+
+    styles: names, or paths of .onnx files, whoever made them. Writes out/evaluation.md, out/evaluation.json and
+    out/evaluation.jpg (a row for each photo: itself, each style, its reference), and for each style STYLE.md,
+    STYLE.json and STYLE.jpg. Raises Photo2AnimeError for unknown names and styles, and when a feature network is
+    neither in the cache nor to be had.
     """
-    pairs = PairedPhotos(photos, targets)
-    if unknown := sorted(set(names) - set(pairs.train)):
-        raise Photo2AnimeError(f"no pair called {', '.join(unknown)} in {photos} and {targets}")
-    stylizer = Stylizer.load(style)
-    network = load_features(features)
-    figures: dict[str, Figures] = {}
-    grid = []
-    for name in names or pairs.train:
-        photo, anime = pairs[name]
-        started = time.perf_counter()
-        fake = stylizer(photo)
-        milliseconds = (time.perf_counter() - started) * 1e3
-        figures[name] = measure(photo, fake, anime, network, milliseconds)
-        grid.append(np.concatenate([_middle(picture, _GRID_PX, fill=True) for picture in (photo, fake, anime)], axis=1))
-    figures["mean"] = _mean(list(figures.values()))
-    table = _markdown(stylizer.card.name, features, figures)
+    photos, targets = _read_pictures(question)
+    stylizers = [Stylizer.load(style) for style in styles]
+    names = [stylizer.card.name for stylizer in stylizers]
+    if len(set(names)) < len(names):
+        raise Photo2AnimeError(f"two of the styles are called alike ({', '.join(names)}); rename a file")
+    features = load_features(question.features)
+    animes = _read_folder(question.anime) if question.anime else []
+    kid = KidToStyle(animes) if animes else None
+    reports, columns = [], [list(photos.values())]
     out.mkdir(parents=True, exist_ok=True)
-    stem = out / stylizer.card.name
-    stem.with_suffix(".md").write_text(table, encoding="utf-8")
-    rows = {name: asdict(f) | {"gain_db": f.gain_db} for name, f in figures.items()}
-    stem.with_suffix(".json").write_text(json.dumps({"features": features, "pairs": rows}, indent=1), encoding="utf-8")
-    write_image(stem.with_suffix(".jpg"), Picture(np.concatenate(grid)))
-    return table
+    for style, stylizer in zip(styles, stylizers, strict=True):
+        report, fakes = _judge(style, stylizer, photos, targets, features)
+        if kid:
+            report = replace(report, kid=kid(fakes))
+        shown = [columns[0], fakes, *([list(targets.values())] if targets else [])]
+        _write(out / report.name, _pairs_table(report, question.features), _as_json([report], question), shown)
+        reports.append(report)
+        columns.append(fakes)
+    anchors = _anchors(list(photos.values()), animes, kid)
+    table = _style_table(reports, anchors, next(iter(photos.values())))
+    shown = [*columns, *([list(targets.values())] if targets else [])]
+    _write(out / "evaluation", table, _as_json(reports, question), shown)
+    return "\n".join([table, *(_pairs_table(report, question.features) for report in reports if report.pairs)])
 
 
-def measure(photo: RGB, fake: RGB, anime: RGB, features: nn.Module, milliseconds: float = 0.0) -> Figures:
-    """The figures of one result: photo, result and reference, each (H, W, 3) uint8. Features are of their middle."""
-    with torch.no_grad():
-        of_photo, of_fake, of_anime = (features(as_tensor((_middle(p, _FEATURE_PX),))) for p in (photo, fake, anime))
-    return Figures(
-        psnr_db=psnr(fake, anime),
-        photo_psnr_db=psnr(photo, anime),
-        perceptual=feature_distance(of_fake, of_anime) / feature_distance(of_photo, of_anime),
-        line_strength=gradient_level(fake) / gradient_level(anime),
-        photo_line_strength=gradient_level(photo) / gradient_level(anime),
-        milliseconds=milliseconds,
-    )
+def _judge(
+    style: str, stylizer: Stylizer, photos: dict[str, RGB], targets: dict[str, RGB], features: nn.Module
+) -> tuple[Report, list[RGB]]:
+    """Everything but KID, and the painted photos."""
+    fakes: list[RGB] = []
+    pairs: dict[str, Figures] = {}
+    looks: dict[str, Look] = {}
+    for name, photo in photos.items():
+        started = time.perf_counter()
+        fake = stylizer.paint(photo)
+        milliseconds = (time.perf_counter() - started) * 1e3
+        fakes.append(fake)
+        taps_of = middle_taps(features)
+        looks[name] = look(photo, fake, taps_of)
+        if name in targets:
+            pairs[name] = measure(photo, fake, targets[name], taps_of, milliseconds)
+    if pairs:
+        pairs["mean"] = Figures(**_mean(pairs.values()))
+    filmed = list(photos.values())[:_FILMED_PHOTOS]
+    spent = cost(style, *filmed[0].shape[:2])
+    return Report(stylizer.card.name, pairs, looks, flicker(filmed, stylizer.paint), spent, None), fakes
 
 
-def psnr(a: RGB, b: RGB) -> float:
-    """Peak signal to noise ratio in dB; infinite for equal pictures."""
-    error = np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+def _read_pictures(question: Question) -> tuple[dict[str, RGB], dict[str, RGB]]:
+    """The photos and, where references are given, the references, by name."""
+    if question.targets:
+        pairs = PairedPhotos(question.photos, question.targets)
+        if unknown := sorted(set(question.names) - set(pairs.train)):
+            raise Photo2AnimeError(f"no pair called {', '.join(unknown)} in {question.photos} and {question.targets}")
+        both = {name: pairs[name] for name in question.names or pairs.train}
+        return {name: photo for name, (photo, _) in both.items()}, {name: anime for name, (_, anime) in both.items()}
+    files = pictures_in(question.photos)
+    if unknown := sorted(set(question.names) - files.keys()):
+        raise Photo2AnimeError(f"no photo called {', '.join(unknown)} in {question.photos}")
+    if not files:
+        raise Photo2AnimeError(f"there are no photos in {question.photos}")
+    return {name: _read(files[name]) for name in question.names or files}, {}
 
 
-def gradient_level(picture: RGB) -> float:
-    """Mean length of the brightness gradient between neighbouring pixels, in grey levels."""
-    y = luma(picture)
-    down, right = y[1:, :-1] - y[:-1, :-1], y[:-1, 1:] - y[:-1, :-1]
-    return float(np.hypot(down, right).mean())
+def _read_folder(folder: Path) -> list[RGB]:
+    files = pictures_in(folder)
+    if len(files) < 2:
+        raise Photo2AnimeError(f"{folder} holds {len(files)} pictures; KID needs several, better thirty")
+    return [_read(file) for file in files.values()]
 
 
-def feature_distance(a: list[Tensor], b: list[Tensor]) -> float:
-    """How different two pictures look to a pretrained network, from their features: 0 for the same.
-
-    Features of each layer are scaled to length 1 over the channels, their squared differences averaged over the
-    picture and summed over the layers: Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric"), equation 1, without its learned channel weights.
-    """
-    layers = [(F.normalize(f, dim=1) - F.normalize(g, dim=1)).square().sum(1) for f, g in zip(a, b, strict=True)]
-    return sum(float(layer.mean()) for layer in layers)
+def _read(file: Path) -> RGB:
+    try:
+        return read_image(file).rgb
+    except Photo2AnimeError as error:
+        raise Photo2AnimeError(f"{file}: {error}") from error
 
 
-def _middle(picture: RGB, side: int, fill: bool = False) -> RGB:
-    """The middle of a picture, at most side pixels high and wide; with fill exactly so, black around smaller ones."""
-    height, width = picture.shape[:2]
-    top, left = max(0, height - side) // 2, max(0, width - side) // 2
-    crop = picture[top : top + side, left : left + side]
-    if fill and crop.shape[:2] != (side, side):
-        crop = np.pad(crop, ((0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)))
-    return np.ascontiguousarray(crop)
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A row to compare with: pictures nobody painted."""
+
+    name: str
+    flatness: float
+    lines: float
+    kid: Kid | None
 
 
-def _mean(rows: list[Figures]) -> Figures:
-    means = {name: float(np.mean([asdict(row)[name] for row in rows])) for name in asdict(rows[0])}
-    return Figures(**means)
+def _anchors(photos: list[RGB], animes: list[RGB], kid: KidToStyle | None) -> list[_Anchor]:
+    """The photos themselves; the style pictures, whose KID is that between their halves."""
+
+    def anchor(name: str, pictures: list[RGB], distance: Kid | None) -> _Anchor:
+        flat, lines = (float(np.mean([f(p) for p in pictures])) for f in (flatness, dark_lines))
+        return _Anchor(name, flat, lines, distance)
+
+    if not kid:
+        return [anchor("the photos", photos, None)]
+    return [anchor("the photos", photos, kid(photos)), anchor("the style pictures", animes, kid.among_themselves)]
 
 
-def _markdown(style: str, features: str, figures: dict[str, Figures]) -> str:
+# Tables and files
+
+
+def _mean(rows: Iterable[Any]) -> dict[str, float]:
+    """The mean of each field of records of one kind."""
+    found = [asdict(row) for row in rows]
+    return {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+
+
+def _style_table(reports: list[Report], anchors: list[_Anchor], photo: RGB) -> str:
+    height, width = photo.shape[:2]
     lines = [
-        f"### {style} against its reference ({features})",
+        "| style | KID x 1000 | content | edges kept | flatness | dark lines | brightness | colour | noise | pan "
+        f"| ms at {width}x{height} | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for a in anchors:
+        lines.append(f"| {a.name} | {_kid_text(a.kid)} | | | {a.flatness:.2f} | {a.lines:.2f} | | | | | | |")
+    for r in reports:
+        of = Look(**_mean(r.looks.values()))
+        lines.append(
+            f"| {r.name} | {_kid_text(r.kid)} | {of.content:.3f} | {of.edges_kept:.2f} | {of.flatness:.2f} "
+            f"| {of.lines:.2f} | {of.brightness:+.1f} | {of.color:.1f} | {r.flicker.noise:.2f} | {r.flicker.pan:.2f} "
+            f"| {r.cost.milliseconds:.0f} | {r.cost.memory_mb:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _kid_text(kid: Kid | None) -> str:
+    return f"{kid.distance:.1f} ± {kid.spread:.1f}" if kid else ""
+
+
+def _pairs_table(report: Report, features: str) -> str:
+    if not report.pairs:
+        return _style_table([report], [], np.zeros((0, 0, 3), np.uint8))
+    lines = [
+        f"### {report.name} against its reference ({features})",
         "",
         "| pair | PSNR | gain over the photo | perceptual over the photo's own | line strength | the photo's | ms |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, f in figures.items():
+    for name, f in report.pairs.items():
         lines.append(
             f"| {name} | {f.psnr_db:.2f} dB | {f.gain_db:+.2f} dB | {f.perceptual:.3f} | {f.line_strength:.2f} "
             f"| {f.photo_line_strength:.2f} | {f.milliseconds:.0f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _as_json(reports: list[Report], question: Question) -> dict[str, Any]:
+    """One style's figures at the top, several below "styles"."""
+    styles = {}
+    for r in reports:
+        facts: dict[str, Any] = {"pairs": {name: asdict(f) | {"gain_db": f.gain_db} for name, f in r.pairs.items()}}
+        facts |= {"looks": {name: asdict(of) for name, of in r.looks.items()} | {"mean": _mean(r.looks.values())}}
+        facts |= {"flicker": asdict(r.flicker), "cost": asdict(r.cost), "kid": asdict(r.kid) if r.kid else None}
+        styles[r.name] = facts
+    one = len(reports) == 1
+    return {"features": question.features} | (styles[reports[0].name] if one else {"styles": styles})
+
+
+def _write(stem: Path, table: str, figures: dict[str, Any], columns: list[list[RGB]]) -> None:
+    """stem.md, stem.json and stem.jpg; names with dots keep them."""
+    stem.with_name(stem.name + ".md").write_text(table, encoding="utf-8")
+    stem.with_name(stem.name + ".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    cells = [[middle(picture, _GRID_PX, fill=True) for picture in row] for row in zip(*columns, strict=True)]
+    grid = np.concatenate([np.concatenate(row, axis=1) for row in cells])
+    write_image(stem.with_name(stem.name + ".jpg"), Picture(grid))

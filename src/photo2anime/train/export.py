@@ -13,7 +13,7 @@ import onnx
 import torch
 
 from photo2anime.runtime import OnnxNetwork, card_to_metadata
-from photo2anime.styles import list_styles
+from photo2anime.styles import list_styles, shipped_styles
 from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.generator import Generator
 from photo2anime.train.run import load_generator
@@ -68,12 +68,13 @@ def export(run: Path, out: Path, description: str, license: str) -> Exported:
     return Exported(file, card, worst)
 
 
-def install(exported: Exported) -> None:
-    """Makes an exported network a style of this installation: its file into bundles/, its row into styles.toml."""
+def ship(exported: Exported) -> None:
+    """Puts an exported network into this package: its file into bundles/, its row into styles.toml."""
     shutil.copyfile(exported.file, BUNDLES / exported.card.file)
-    cards = {**list_styles(), exported.card.name: exported.card}
-    header = "# One row a style; written by `photo2anime export --install`.\n\n"
+    cards = {**shipped_styles(), exported.card.name: exported.card}
+    header = "# One row a style; written by `photo2anime export --ship`.\n\n"
     (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
+    shipped_styles.cache_clear()
     list_styles.cache_clear()
 
 
