@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -36,6 +37,32 @@ class Picture:
     dpi: tuple[float, float] | None = None
     format: str | None = None
     frames: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in a photo, in its pixels, x before y.
+
+    box: (left, top, right, bottom), may reach past the border. landmarks: the person's right eye, left eye, nose, right
+    and left corner of the mouth. score: the detector's trust, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    score: float
+
+    @property
+    def side(self) -> float:
+        """The longer side of the box, which is the face's height however it is turned."""
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def turn(self) -> float:
+        """By how many degrees the face is turned clockwise from upright, -180 to 180, as eyes and mouth show."""
+        right_eye, left_eye, _, right_mouth, left_mouth = self.landmarks
+        across = (left_eye[0] - right_eye[0], left_eye[1] - right_eye[1])
+        down = tuple((left_mouth[i] + right_mouth[i] - left_eye[i] - right_eye[i]) / 2 for i in (0, 1))
+        return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
 @dataclass(frozen=True, slots=True)
