@@ -25,13 +25,16 @@ LAYERS = {  # each module may import those of lower rank
     "runtime": 2,
     "metadata": 1,
     "image_io": 2,
+    "faces": 3,
+    "portraits": 4,
     "compose": 3,
-    "stylizer": 4,
-    "painting": 5,
-    "doctor": 5,
-    "train": 5,
-    "cli": 6,
-    "__main__": 7,
+    "stylizer": 5,
+    "compare": 6,
+    "painting": 7,
+    "doctor": 6,
+    "train": 6,
+    "cli": 8,
+    "__main__": 9,
 }
 
 

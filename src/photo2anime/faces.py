@@ -80,7 +80,7 @@ def _on_windows(photo: RGB, scale: float) -> Found:
         inner = np.array([left > 0, top > 0, left + _SIDE < width, top + _SIDE < height])
         cut = np.concatenate([rows[:, :2] < 2, rows[:, 2:4] > _SIDE - 2], axis=1)
         rows = rows[~(cut & inner).any(axis=1)]
-        rows[:, :14] = (rows[:, :14].reshape(-1, 7, 2) + (left, top)).reshape(-1, 14)
+        rows[:, :14] += np.tile([left, top], 7)
         found.append(rows)
     rows = np.concatenate(found)
     rows[:, :14] /= np.tile([width / photo.shape[1], height / photo.shape[0]], 7)
@@ -154,7 +154,7 @@ def _detect(window: RGB) -> Found:
 
 
 def _best_of_each(found: Found) -> Found:
-    """found without those that lie on a better one, best first (greedy non-maximum suppression)."""
+    """What was found, without those that lie on a better one, best first (greedy non-maximum suppression)."""
     rest = found[np.argsort(-found[:, 14], kind="stable")]
     kept = []
     while len(rest):
