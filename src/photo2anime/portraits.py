@@ -24,7 +24,10 @@ _LEAST_PX, _MOST_PX, _MULTIPLE = 256, 1024, 16  # sides a portrait network is gi
 _UPRIGHT_DEGREES = 20  # faces turned by less, or by as little from a quarter turn, need no resampling
 _SOLID, _GONE = 0.6, 0.95  # the mask is 1 up to here and 0 from here, in halves of the square's side
 _ROUNDNESS = 3  # of the mask: 2 is a circle, infinity a square
+_FIT_PX = 48  # side of the copies that colours are compared on
+_HOLD_BACK = 25.0  # levels squared; colours the photo has little of are not thrown far
 _COLOR_CELLS = 6  # on a side of the square: a painted face takes the scene's mean colour in each, smoothly
+_MOST_BROAD = np.float32(12)  # levels; more would shine past the outline of the head
 _LEAST_SHARPNESS = 0.05  # of a face; below it the photo is too blurred (docs/log.md)
 
 
@@ -122,11 +125,11 @@ def paint_faces(
         rows = slice(max(square.top, 0), min(square.top + square.reach_px, scene.shape[0]))
         cols = slice(max(square.left, 0), min(square.left + square.reach_px, scene.shape[1]))
         neighbours = [other for other, _ in jobs if other is not square and other.touches(square)]
-        weight = strength * _mask(square, neighbours, rows, cols)[..., None]
+        mask, inside = _mask(square, neighbours, rows, cols)
         portrait = put_upright_back(painter(cut_upright(photo, square)), square)
-        portrait = portrait[rows.start - square.top :, cols.start - square.left :]
-        change = _fitted_change(portrait[: weight.shape[0], : weight.shape[1]], scene[rows, cols])
-        result[rows, cols] = np.clip(result[rows, cols] + weight * change + 0.5, 0, 255).astype(np.uint8)
+        portrait = portrait[rows.start - square.top :, cols.start - square.left :][: mask.shape[0], : mask.shape[1]]
+        change = strength * mask[..., None] * _fitted_change(portrait, photo[rows, cols], scene[rows, cols], inside)
+        result[rows, cols] = np.clip(result[rows, cols] + change + 0.5, 0, 255).astype(np.uint8)
     return result
 
 
@@ -172,28 +175,47 @@ def _network_side(square: FaceSquare) -> int:
     return round(min(max(square.side_px, _LEAST_PX), _MOST_PX) / _MULTIPLE) * _MULTIPLE
 
 
-def _mask(square: FaceSquare, neighbours: list[FaceSquare], rows: slice, cols: slice) -> NDArray[np.float32]:
-    """How much of each pixel the face takes, 0 to 1; where others reach too, the nearest has nearly all of it."""
+def _mask(
+    square: FaceSquare, neighbours: list[FaceSquare], rows: slice, cols: slice
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """How much of each pixel the face takes, 0 to 1, and which pixels its square holds; two of (h, w).
+
+    Where others reach too, the nearest has nearly all.
+    """
     y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + np.float32(0.5)
     x = np.arange(cols.start, cols.stop, dtype=np.float32)[None] + np.float32(0.5)
-    distance = np.maximum(square.distance(y, x), 1e-3)
-    inside = np.clip((_GONE - distance) / (_GONE - _SOLID), 0, 1)
-    mask = inside * inside * (3 - 2 * inside)
-    rivals = np.zeros_like(mask)
+    distance = np.maximum(square.distance(y, x), np.float32(1e-3))
+    share = np.clip((_GONE - distance) / (_GONE - _SOLID), 0, 1)
+    rivals = np.ones_like(distance)
     for other in neighbours:
-        rivals += (distance / np.maximum(other.distance(y, x), 1e-3)) ** 8
-    return mask / (1 + rivals)
+        rivals += (distance / np.maximum(other.distance(y, x), np.float32(1e-3))) ** 8
+    return (share * share * (3 - 2 * share) / rivals).astype(np.float32), distance < 1
 
 
-def _fitted_change(portrait: RGB, place: RGB) -> NDArray[np.float32]:
-    """What the portrait changes at its place in the scene once it has the place's colours; (h, w, 3), in levels.
+def _fitted_change(portrait: RGB, photo: RGB, scene: RGB, inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What the portrait changes at its place in the scene once it has the scene's colours; (h, w, 3), in levels.
 
-    Its difference from the place loses what is broader than a cell: the portrait's lines and shapes stay, the scene's
-    light and palette too.
+    The style moves the photo's colours; the affine map that comes nearest to that (least squares) is applied to the
+    portrait. Of the difference that is left, what is broader than a cell is taken off, up to a limit. The portrait's
+    lines and shapes stay, the scene's palette and light too. Pictures (h, w, 3) uint8; inside: (h, w), where the
+    portrait is.
     """
-    change = portrait.astype(np.float32) - place
-    height, width = change.shape[:2]
+    height, width = inside.shape
+    size = (min(_FIT_PX, width), min(_FIT_PX, height))
+    before, after = (_shrunk(pixels, size).reshape(-1, 3) for pixels in (photo, scene))
+    middle = before.mean(axis=0)
+    spread = before - middle
+    held = _HOLD_BACK * len(before) * np.eye(3)
+    slope = np.linalg.solve(spread.T @ spread + held, spread.T @ (after - before)).astype(np.float32)
+    change: NDArray[np.float32] = portrait.astype(np.float32) - scene
+    change += (portrait - middle) @ slope + (after - before).mean(axis=0)
+    change[~inside] = 0
     for channel in range(3):
         cells = Image.fromarray(change[..., channel]).resize((_COLOR_CELLS, _COLOR_CELLS), Image.Resampling.BOX)
-        change[..., channel] -= np.asarray(cells.resize((width, height), Image.Resampling.BICUBIC))
+        broad = np.asarray(cells.resize((width, height), Image.Resampling.BICUBIC))
+        change[..., channel] -= _MOST_BROAD * np.tanh(broad / _MOST_BROAD)
     return change
+
+
+def _shrunk(pixels: RGB, size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.float32)
