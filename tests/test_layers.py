@@ -13,7 +13,8 @@ import pytest
 
 from conftest import ROOT
 from photo2anime import list_styles
-from photo2anime.weights import BUNDLES, local_file
+from photo2anime.faces import DETECTOR, DETECTOR_SHA256
+from photo2anime.weights import BUNDLES, local_file, sha256
 
 SOURCE = ROOT / "src" / "photo2anime"
 LAYERS = {  # each module may import those of lower rank
@@ -99,7 +100,14 @@ def test_every_style_is_complete(name: str) -> None:
 
 
 def test_every_bundle_belongs_to_a_style() -> None:
-    assert {file.name for file in BUNDLES.glob("*.onnx")} == {card.file for card in list_styles().values()}
+    styles = {card.file for card in list_styles().values()}
+    assert {file.name for file in BUNDLES.glob("*.onnx")} == styles | {DETECTOR}
+
+
+def test_the_face_detector_is_the_published_one_with_its_licence() -> None:
+    assert sha256(BUNDLES / DETECTOR) == DETECTOR_SHA256
+    licence = (BUNDLES / DETECTOR).with_suffix(".LICENSE").read_text(encoding="utf-8")
+    assert "MIT License" in licence and "Shiqi Yu" in licence and DETECTOR in licence
 
 
 def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ _FIT_PX = 48  # side of the copies that colours are compared on
 _HOLD_BACK = 25.0  # levels squared; colours the photo has little of are not thrown far
 _COLOR_CELLS = 6  # on a side of the square: a painted face takes the scene's mean colour in each, smoothly
 _MOST_BROAD = np.float32(12)  # levels; more would shine past the outline of the head
-_LEAST_SHARPNESS = 0.05  # of a face; below it the photo is too blurred (docs/log.md)
+_LEAST_SHARPNESS = 0.11  # of a face; below it eyes and mouth are smears (docs/log.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def warnings_of(found: Sequence[PaintedFace], choice: FaceChoice, *, own_style: 
     blurred = sum(face.blurred for face in found)
     if not blurred:
         return ()
-    which = "the face" if len(found) == 1 else f"{blurred} of {len(found)} faces"
-    return (f"{which} too blurred to be drawn well; painted all the same; a sharper photo gives clearer features",)
+    which = "the face is" if len(found) == 1 else f"{blurred} of {len(found)} faces are"
+    return (f"{which} too blurred in the photo to be drawn well; painted all the same; a sharper photo helps",)
 
 
 def paint_faces(
