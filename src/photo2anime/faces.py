@@ -22,8 +22,10 @@ _SIDE = 640  # pixels; the detector's only input size
 _STRIDES = (8, 16, 32)
 _OVERLAP_PX = 160  # of windows; a face larger than this at one scale is found at the next smaller one
 _FINEST_SCALE = 0.5  # a face of 48 pixels is then 24 high, of which the detector finds nearly all
-_NEEDED_SCORE = ((24, 48, 80), (0.6, 0.8, 0.88))  # by pixels at the finest scale: dogs and roses reach 0.86, and faces
-# large enough for that have 0.9, but small ones of 60 pixels in a large photo only 0.6 to 0.9 (docs/log.md)
+# What the detector has to give a face of so many pixels. Dogs, roses and pebbles reach 0.86; real faces large enough for
+# that have 0.9, but small ones of 60 pixels in a large photo only 0.6 to 0.9 (docs/log.md).
+_NEEDED_SCORE = ((24, 48, 80), (0.6, 0.8, 0.88))  # pixels at the finest scale
+_NEEDED_SCORE_TURNED = ((24, 48, 64), (0.72, 0.82, 0.88))  # pixels on the sheet of turned copies
 _SHARPNESS_PX = 40  # side of the face that sharpness is measured on
 _SAME_FACE = 0.4  # intersection over the smaller box
 
@@ -36,10 +38,9 @@ def find_faces(photo: RGB) -> list[Face]:
     Faces from about 20 pixels are found, and in photos of more than 1280 pixels from about 40. Boxes may reach past
     the photo's border.
     """
-    found = np.concatenate([_on_turned_copies(photo), *_at_scales(photo)])
     finest = min(1.0, max(_FINEST_SCALE, _SIDE / max(photo.shape[:2])))
-    sides = (found[:, 2:4] - found[:, :2]).max(axis=1) * finest
-    found = _best_of_each(found[found[:, 14] >= np.interp(sides, *_NEEDED_SCORE)])
+    on_scales = _trusted(np.concatenate(list(_at_scales(photo))), finest, _NEEDED_SCORE)
+    found = _best_of_each(np.concatenate([on_scales, _on_turned_copies(photo)]))
     faces = [Face(tuple(row[:4]), tuple(map(tuple, np.reshape(row[4:14], (5, 2)))), row[14]) for row in found.tolist()]
     return sorted(faces, key=lambda face: -face.side)
 
@@ -102,7 +103,7 @@ def _on_turned_copies(photo: RGB) -> Found:
     for turns, (top, left) in enumerate(corners):
         turned = np.rot90(small, turns)
         sheet[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
-    rows = _detect(sheet)
+    rows = _trusted(_detect(sheet), 1.0, _NEEDED_SCORE_TURNED)
     centers = (rows[:, :2] + rows[:, 2:4]) / 2
     found = []
     for turns, (top, left) in enumerate(corners):
@@ -153,6 +154,12 @@ def _detect(window: RGB) -> Found:
         places = np.concatenate([center - half, center + half, points], axis=1) * stride
         found.append(np.concatenate([places, score[likely]], axis=1))
     return _best_of_each(np.concatenate(found))
+
+
+def _trusted(found: Found, scale: float, needed: tuple[tuple[float, ...], tuple[float, ...]]) -> Found:
+    """Those of found with the score that is needed at their longer side in pixels times scale."""
+    sides = (found[:, 2:4] - found[:, :2]).max(axis=1) * scale
+    return found[found[:, 14] >= np.interp(sides, *needed)]
 
 
 def _best_of_each(found: Found) -> Found:
