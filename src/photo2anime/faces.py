@@ -22,9 +22,9 @@ _SIDE = 640  # pixels; the detector's only input size
 _STRIDES = (8, 16, 32)
 _OVERLAP_PX = 160  # of windows; a face larger than this at one scale is found at the next smaller one
 _FINEST_SCALE = 0.5  # a face of 48 pixels is then 24 high, of which the detector finds nearly all
-# What the detector has to give a face of so many pixels. Dogs, roses and pebbles reach 0.86; real faces large enough for
-# that have 0.9, but small ones of 60 pixels in a large photo only 0.6 to 0.9 (docs/log.md).
-_NEEDED_SCORE = ((24, 48, 80), (0.6, 0.8, 0.88))  # pixels at the finest scale
+# What the detector has to give a face of so many pixels. Dogs, roses and pebbles reach 0.86; real faces large enough
+# for that have 0.9, but small ones of 60 pixels in a large photo only 0.6 to 0.9 (docs/log.md).
+_NEEDED_SCORE = ((24, 40, 56), (0.6, 0.8, 0.88))  # pixels at the finest scale
 _NEEDED_SCORE_TURNED = ((24, 48, 64), (0.72, 0.82, 0.88))  # pixels on the sheet of turned copies
 _SHARPNESS_PX = 40  # side of the face that sharpness is measured on
 _SAME_FACE = 0.4  # intersection over the smaller box
@@ -159,7 +159,8 @@ def _detect(window: RGB) -> Found:
 def _trusted(found: Found, scale: float, needed: tuple[tuple[float, ...], tuple[float, ...]]) -> Found:
     """Those of found with the score that is needed at their longer side in pixels times scale."""
     sides = (found[:, 2:4] - found[:, :2]).max(axis=1) * scale
-    return found[found[:, 14] >= np.interp(sides, *needed)]
+    trusted: Found = found[found[:, 14] >= np.interp(sides, *needed)]
+    return trusted
 
 
 def _best_of_each(found: Found) -> Found:
