@@ -268,5 +268,8 @@ def test_compare_lays_all_styles_on_one_sheet(tmp_path: Path, capsys: pytest.Cap
     assert sheet.shape == (rows * (96 + 16), 360, 3)
     assert np.array_equal(sheet[:96, :120], photo)
     assert np.array_equal(sheet[:96, 120:240], Stylizer.load("hayao")(photo))
+    assert main(["paint", str(tmp_path), "-r", "-o", str(tmp_path / "out")]) == 0  # a sheet is no photo to paint
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a-hayao.png"]
+    capsys.readouterr()
     assert main(["paint", str(tmp_path / "a.png"), "--compare", "--side-by-side"]) == 2
     assert "leave --side-by-side out" in capsys.readouterr().err

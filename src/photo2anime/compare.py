@@ -19,9 +19,11 @@ _COLUMNS = 3
 class Comparison:
     """Paints a photo in several styles and lays the results on one sheet; stands where a Stylizer may."""
 
+    NAME = "compare"
+
     def __init__(self, stylizers: Sequence[Stylizer]) -> None:
         self.stylizers, self.device = stylizers, stylizers[0].device
-        self.card = StyleCard(name="compare", file="")
+        self.card = StyleCard(name=self.NAME, file="")
 
     def paint_picture(self, picture: Picture, look: Look) -> Painting:
         """The photo and its painting in each style, with their names, in rows of three, on white.

@@ -95,7 +95,7 @@ def _photos_under(folder: Path, out: Path | None) -> Iterator[Path]:
 
 def _is_own_result(file: Path, stems: set[Path], style_names: list[str]) -> bool:
     """Whether an earlier run painted file from a photo beside it."""
-    names = {*style_names, *list_styles()}
+    names = {*style_names, *list_styles(), Comparison.NAME}
     return any(
         file.stem.endswith(f"-{name}") and file.with_name(file.stem.removesuffix(f"-{name}")) in stems for name in names
     )
