@@ -82,6 +82,16 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     )
     p.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
     p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
+    p.add_argument(
+        "--faces",
+        default="auto",
+        choices=("auto", "off", "v1", "v2"),
+        help="paint each face as a portrait: in the version that suits its size (default), not at all, or all in one",
+    )
+    p.add_argument(
+        "--face-strength", type=_share, default=1.0, metavar="0..1", help="1 is the full portrait, 0 the scene's style"
+    )
+    p.add_argument("--compare", action="store_true", help="one sheet of the photo in all styles, for choosing")
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
     p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink larger photos to this longer side first")
     p.add_argument(

@@ -7,12 +7,13 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from photo2anime import compose
+from photo2anime import compose, portraits
+from photo2anime.compare import Comparison
 from photo2anime.image_io import (
     FORMATS,
     READABLE,
@@ -25,7 +26,7 @@ from photo2anime.image_io import (
 )
 from photo2anime.styles import list_styles
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.types import Look, PaintedFace, Painting, Photo2AnimeError, Picture
 
 _STANDARD = "-"  # input and output by that name are the standard streams
 
@@ -40,7 +41,12 @@ class Job:
 
 def paint_all(args: Namespace) -> int:
     """Paints args.photos in args.style, prints a line for each result, and returns the exit code."""
-    stylizers = [Stylizer.load(name, device=args.device, tile_px=args.tile) for name in _style_names(args.style)]
+    names = list(list_styles()) if args.compare else _style_names(args.style)
+    if args.compare and args.side_by_side:
+        raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
+    loaded = [Stylizer.load(name, device=args.device, tile_px=args.tile) for name in names]
+    portraits.check_choice(args.faces, loaded[0].face_painters)
+    stylizers: Sequence[Stylizer | Comparison] = [Comparison(loaded)] if args.compare else loaded
     jobs = list(dict.fromkeys(_jobs(args, [s.card.name for s in stylizers])))
     _check_out(args, len(jobs) * len(stylizers))
     painter = Painter(args, stylizers, {os.path.realpath(job.source) for job in jobs if job.source != _STANDARD})
@@ -89,7 +95,7 @@ def _photos_under(folder: Path, out: Path | None) -> Iterator[Path]:
 
 def _is_own_result(file: Path, stems: set[Path], style_names: list[str]) -> bool:
     """Whether an earlier run painted file from a photo beside it."""
-    names = {*style_names, *list_styles()}
+    names = {*style_names, *list_styles(), Comparison.NAME}
     return any(
         file.stem.endswith(f"-{name}") and file.with_name(file.stem.removesuffix(f"-{name}")) in stems for name in names
     )
@@ -123,7 +129,7 @@ def _names_a_file(out: str) -> bool:
 class Painter:
     """Paints one photo after the other as the arguments say and tells of each. sources: real paths not to write to."""
 
-    def __init__(self, args: Namespace, stylizers: list[Stylizer], sources: set[str]) -> None:
+    def __init__(self, args: Namespace, stylizers: Sequence[Stylizer | Comparison], sources: set[str]) -> None:
         self.args, self.stylizers, self.sources = args, stylizers, sources
         self.options = WriteOptions(
             format=FORMATS[f".{args.format}"] if args.format else None,
@@ -131,6 +137,7 @@ class Painter:
             strip_metadata=args.strip_metadata,
             overwrite=args.overwrite,
         )
+        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
         self.written: dict[Path, str] = {}
         self.bar: Any = None
 
@@ -146,15 +153,16 @@ class Painter:
             if target is not None and self._skip(job, target):
                 continue
             picture = picture or self._read(job)
-            painted = stylizer(picture, strength=self.args.strength, keep_color=self.args.keep_color)
-            if self.args.side_by_side:
-                painted = _beside(picture, painted)
+            painting = stylizer.paint_picture(picture, self.look)
+            painted = _beside(picture, painting.picture) if self.args.side_by_side else painting.picture
+            for warning in painting.warnings:
+                self._say(f"{job.source}: {warning}", sys.stderr)
             if target is None:
                 sys.stdout.buffer.write(encode_image(painted, self.options))
                 continue
             write_image(target, painted, self.options, source=None if job.source == _STANDARD else job.source)
             self.written[target] = job.source
-            self._tell(job, target, stylizer, painted, time.perf_counter() - started)
+            self._tell(job, target, stylizer, replace(painting, picture=painted), time.perf_counter() - started)
 
     def _skip(self, job: Job, target: Path) -> bool:
         """Whether target is there already and may stay. Raises Photo2AnimeError when it may not be written."""
@@ -206,13 +214,18 @@ class Painter:
             suffix = extension(writable_format(picture.format))
         return folder / f"{source.stem}-{style}{suffix}"
 
-    def _tell(self, job: Job, target: Path, stylizer: Stylizer, painted: Picture, seconds: float) -> None:
-        height, width = painted.rgb.shape[:2]
+    def _tell(
+        self, job: Job, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float
+    ) -> None:
+        height, width = painting.picture.rgb.shape[:2]
         if not self.args.json:
             self._say(f"{target}  {width}x{height}  {seconds:.1f} s on {stylizer.device}")
             return
         facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
-        self._say(json.dumps(facts | {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}))
+        facts |= {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}
+        self._say(
+            json.dumps(facts | {"faces": [_told(face) for face in painting.faces], "warnings": painting.warnings})
+        )
 
     def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
         """One line on standard error; with --json one on standard output too."""
@@ -241,3 +254,8 @@ def _beside(picture: Picture, painted: Picture) -> Picture:
     alpha = picture.alpha
     both = None if alpha is None else compose.side_by_side(alpha, alpha)
     return replace(painted, rgb=compose.side_by_side(picture.rgb, painted.rgb), alpha=both)
+
+
+def _told(face: PaintedFace) -> dict[str, Any]:
+    box = [round(side) for side in face.face.box]
+    return {"box": box, "score": round(face.face.score, 3), "version": face.version, "blurred": face.blurred}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its maker; we promise to work offline
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard, Tiling
 
@@ -94,6 +96,13 @@ class OnnxNetwork:
         raise Photo2AnimeError(
             f"{file} does not turn a picture into one of the same size ({reason}); give another network"
         )
+
+
+def open_model(file: Path) -> Callable[[NDArray[np.float32]], list[NDArray[Any]]]:
+    """An .onnx file of one input as a function that gives all its outputs in their order, on the CPU."""
+    session = _open_session(file, PROVIDERS["cpu"])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})
 
 
 def card_to_metadata(card: StyleCard) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, overload
 
@@ -11,12 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photo2anime import compose
+from photo2anime import compose, portraits
 from photo2anime.image_io import read_image
 from photo2anime.pixels import next_multiple, pad_bottom_right, to_batch, to_image
-from photo2anime.styles import find_style
+from photo2anime.styles import find_style, list_styles
 from photo2anime.tiling import plan, smallest_side, tile_side
-from photo2anime.types import RGB, Network, Photo2AnimeError, Picture, StyleCard
+from photo2anime.types import (
+    RGB,
+    FaceChoice,
+    FaceVersion,
+    Look,
+    Network,
+    Painter,
+    Painting,
+    Photo2AnimeError,
+    Picture,
+    StyleCard,
+)
 from photo2anime.weights import local_file
 
 _LEAST_FOREIGN_PX = 64  # some networks mirror more pixels than a smaller picture has
@@ -28,12 +40,22 @@ class Stylizer:
 
     network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same. card: the facts about it. tile_px: the side
     of the windows a large photo is painted in; None chooses by free memory. device: what the network runs on.
+    face_painters: what paints faces, by version; None takes the installed portrait styles, loaded when first needed.
     """
 
-    def __init__(self, network: Network, card: StyleCard, *, tile_px: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        network: Network,
+        card: StyleCard,
+        *,
+        tile_px: int | None = None,
+        device: str = "cpu",
+        face_painters: Mapping[FaceVersion, Painter] | None = None,
+    ) -> None:
         if tile_px is not None and tile_px < (least := smallest_side(card)):
             raise Photo2AnimeError(f"a tile of {tile_px} pixels is too small for {card.name}; give at least {least}")
         self.network, self.card, self.tile_px, self.device = network, card, tile_px, device
+        self.face_painters = _installed_portraits(device) if face_painters is None else face_painters
 
     @classmethod
     def load(cls, style: str | Path = "hayao", *, device: str = "auto", tile_px: int | None = None) -> Stylizer:
@@ -51,14 +73,34 @@ class Stylizer:
         return cls(network, network.card, tile_px=tile_px, device=network.device)
 
     @overload
-    def __call__(self, photo: Picture, *, strength: float = 1.0, keep_color: bool = False) -> Picture: ...
+    def __call__(
+        self,
+        photo: Picture,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        faces: FaceChoice = "auto",
+        face_strength: float = 1.0,
+    ) -> Picture: ...
     @overload
     def __call__(
-        self, photo: NDArray[Any], *, strength: float = 1.0, keep_color: bool = False
+        self,
+        photo: NDArray[Any],
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        faces: FaceChoice = "auto",
+        face_strength: float = 1.0,
     ) -> NDArray[np.uint8]: ...
     @overload
     def __call__(
-        self, photo: str | Path | bytes | IO[bytes] | Image.Image, *, strength: float = 1.0, keep_color: bool = False
+        self,
+        photo: str | Path | bytes | IO[bytes] | Image.Image,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        faces: FaceChoice = "auto",
+        face_strength: float = 1.0,
     ) -> Image.Image: ...
     def __call__(
         self,
@@ -66,29 +108,38 @@ class Stylizer:
         *,
         strength: float = 1.0,
         keep_color: bool = False,
+        faces: FaceChoice = "auto",
+        face_strength: float = 1.0,
     ) -> Picture | NDArray[np.uint8] | Image.Image:
         """Photo painted, same size to the pixel, alpha restored.
 
         A path, encoded bytes, an open file or a PIL image gives a PIL image; an array (H, W), (H, W, 3) or (H, W, 4)
-        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. strength: 1 is the full style, 0 the photo.
-        keep_color: the photo's hue and chroma stay. Raises Photo2AnimeError for what cannot be read or painted.
+        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The options are those of Look. Raises
+        Photo2AnimeError for what cannot be read or painted.
         """
-        if not 0 <= strength <= 1:
-            raise Photo2AnimeError(f"strength {strength:g} is outside 0 to 1")
+        look = Look(strength, keep_color, faces, face_strength)
         try:
             picture = photo if isinstance(photo, Picture) else read_image(photo)
         except Photo2AnimeError as error:
             if isinstance(photo, (str, Path)):
                 raise Photo2AnimeError(f"{photo}: {error}") from error
             raise
-        anime = self.paint(picture.rgb)
-        if keep_color:
-            anime = compose.keep_color(picture.rgb, anime)
-        painted = replace(picture, rgb=compose.blend(picture.rgb, anime, strength))
+        painted = self.paint_picture(picture, look).picture
         if isinstance(photo, Picture):
             return painted
         array = painted.rgb if painted.alpha is None else np.dstack([painted.rgb, painted.alpha])
         return array if isinstance(photo, np.ndarray) else Image.fromarray(array)
+
+    def paint_picture(self, picture: Picture, look: Look | None = None) -> Painting:
+        """The picture painted as the look says, with what was found in it."""
+        look, photo = look or Look(), picture.rgb
+        found = portraits.find_sitters(photo, look.faces, self.face_painters, own_style=self.card.name)
+        anime = self.paint(photo)
+        anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
+        if look.keep_color:
+            anime = compose.keep_color(photo, anime)
+        painted = replace(picture, rgb=compose.blend(photo, anime, look.strength))
+        return Painting(painted, found, portraits.warnings_of(found, look.faces, own_style=self.card.name))
 
     def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
         """The whole photo in the style, in as many tiles as memory asks for: (H, W, 3) uint8 -> the same.
@@ -123,6 +174,19 @@ class Stylizer:
             next_multiple(max(width, least), m),
         )
         return to_image(self.network(to_batch(pad_bottom_right(window, *padded_size))))[:height, :width]
+
+
+def _installed_portraits(device: str) -> dict[FaceVersion, Painter]:
+    return {
+        version: lambda face, style=style: _loaded(style, device).paint(face)  # type: ignore[misc]
+        for version, style in portraits.STYLES.items()
+        if style in list_styles()
+    }
+
+
+@cache
+def _loaded(style: str, device: str) -> Stylizer:
+    return Stylizer.load(style, device=device)
 
 
 def _free_bytes() -> int:

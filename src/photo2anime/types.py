@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 RGB: TypeAlias = NDArray[np.uint8]  # (H, W, 3), sRGB, upright
 Batch: TypeAlias = NDArray[np.float32]  # (N, 3, H, W), in [-1, 1]
+Painter: TypeAlias = Callable[[RGB], RGB]  # same size in and out
 Network: TypeAlias = Callable[[Batch], Batch]  # same shape in and out
 
 Tiling = Literal["exact", "approximate", "never"]
+FaceVersion = Literal["v1", "v2"]
+FaceChoice = Literal["auto", "off", "v1", "v2"]
 
 
 class Photo2AnimeError(Exception):
@@ -36,6 +40,76 @@ class Picture:
     dpi: tuple[float, float] | None = None
     format: str | None = None
     frames: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in a photo, in its pixels, x before y.
+
+    box: (left, top, right, bottom), may reach past the border. landmarks: the person's right eye, left eye, nose, right
+    and left corner of the mouth. score: the detector's trust, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    score: float
+
+    @property
+    def side(self) -> float:
+        """The longer side of the box, which is the face's height however it is turned."""
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def turn(self) -> float:
+        """By how many degrees the face is turned clockwise from upright, -180 to 180, as eyes and mouth show."""
+        right_eye, left_eye, _, right_mouth, left_mouth = self.landmarks
+        across = (left_eye[0] - right_eye[0], left_eye[1] - right_eye[1])
+        down = tuple((left_mouth[i] + right_mouth[i] - left_eye[i] - right_eye[i]) / 2 for i in (0, 1))
+        return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the user wants of a painting besides the style. Raises Photo2AnimeError for what it cannot be.
+
+    strength: 1 is the full style, 0 the photo. keep_color: the photo's hue and chroma stay. faces: "auto" paints each
+    face in the portrait version that suits its size, "v1" and "v2" all in that one, "off" none. face_strength: 1 is the
+    full portrait, 0 the face as the scene's style paints it.
+    """
+
+    strength: float = 1.0
+    keep_color: bool = False
+    faces: FaceChoice = "auto"
+    face_strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("strength", self.strength), ("face strength", self.face_strength)):
+            if not 0 <= value <= 1:
+                raise Photo2AnimeError(f"{name} {value:g} is outside 0 to 1")
+        if self.faces not in get_args(FaceChoice):
+            raise Photo2AnimeError(f"no choice of faces called {self.faces}; use {', '.join(get_args(FaceChoice))}")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedFace:
+    """A face that was found and what became of it.
+
+    version: the portrait that painted it, or None when it was left to the scene's style. blurred: the photo shows too
+    little of it to be drawn well.
+    """
+
+    face: Face
+    version: FaceVersion | None
+    blurred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A painted picture and what is to be told of it. warnings: one line each, for the user."""
+
+    picture: Picture
+    faces: tuple[PaintedFace, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
