@@ -22,8 +22,8 @@ from photo2anime.doctor import examine
 from photo2anime.styles import installed_styles, styles_folder
 from photo2anime.train.adopt import Adoption, adopt
 from photo2anime.train.animeganv2 import AnimeGANv2Generator
-from photo2anime.train.samples import paint_whole
 from photo2anime.train.foreign import from_tensorflow_variables, generator_state, tensorflow_key
+from photo2anime.train.samples import paint_whole
 from test_runtime import write_network
 
 
