@@ -30,6 +30,7 @@ LAYERS = {  # each module may import those of lower rank
     "painting": 5,
     "doctor": 5,
     "train": 5,
+    "video": 5,
     "cli": 6,
     "__main__": 7,
 }

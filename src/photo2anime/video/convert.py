@@ -1,0 +1,259 @@
+"""`photo2anime video`: one video in, one out; reading, painting and writing at the same time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from photo2anime import __version__, compose
+from photo2anime.image_io import WriteOptions, write_image
+from photo2anime.stylizer import Stylizer
+from photo2anime.types import RGB, Photo2AnimeError, Picture
+from photo2anime.video import animation
+from photo2anime.video.encoder import CONTAINERS, SegmentEncoder, plan_encoding
+from photo2anime.video.frames import Facts, Frame
+from photo2anime.video.mux import Muxer
+from photo2anime.video.prefetch import prefetch
+from photo2anime.video.segments import Segments, State
+from photo2anime.video.source import VideoSource
+from photo2anime.video.steady import Steady
+
+SEGMENT_FRAMES = 240  # what Ctrl-C can cost
+_READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
+Source = VideoSource | animation.AnimationSource
+
+
+def video(args: Namespace) -> int:
+    """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
+    file = Path(args.video)
+    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile)
+    started = time.perf_counter()
+    with _open(file, args) as source:
+        run = Run(args, source, stylizer)
+        if args.preview:
+            return run.preview()
+        with _told_as_ours(run.target):
+            run.paint_to_animation() if run.is_animation else run.paint_to_video()
+    run.tell(time.perf_counter() - started)
+    return 1 if source.losses.told() else 0
+
+
+def painter(stylizer: Stylizer, strength: float, keep_color: bool) -> Callable[[RGB], RGB]:
+    """One upright frame -> its painting, (H, W, 3) uint8 both. Whatever is done to a single frame is done here."""
+    return lambda photo: stylizer(photo, strength=strength, keep_color=keep_color)
+
+
+class Run:
+    """One video on its way. args: what the command line was given."""
+
+    def __init__(self, args: Namespace, source: Source, stylizer: Stylizer) -> None:
+        self.args, self.source, self.stylizer = args, source, stylizer
+        self.target = _target(args, source.file, stylizer.card.name)
+        self.is_animation = self.target.suffix.lower() in animation.FORMATS
+        self.steady = Steady(painter(stylizer, args.strength, args.keep_color), args.steady)
+        self.painted = 0
+        self.notes: list[str] = []
+
+    def paint_to_video(self) -> None:
+        """The result as a video file; segments that are done stay beside it until it is whole."""
+        args, source = self.args, self.source
+        format, usual_codec = CONTAINERS[self.target.suffix.lower()]
+        facts = _tagged(source.facts)
+        encoding = plan_encoding(
+            facts, source.matrix, args.codec or usual_codec, args.crf, args.pix_fmt, 1 + args.side_by_side
+        )
+        self._note_sizes(facts, encoding.height, encoding.width)
+        muxer = Muxer(source, encoding, format, audio=not args.no_audio and isinstance(source, VideoSource), say=self.say)
+        muxer.check()
+        segments = Segments(self.target, self._settings())
+        self.steady.state = segments.open(args.resume)
+        if segments.frames:
+            self.say(f"going on after {segments.frames} frames that are done")
+        self.painted = segments.frames
+        try:
+            frames = iter(self._progress(self._stages(segments.frames), segments.frames))
+            while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
+                segments.add(*batch)
+        except BaseException:
+            if not segments.count:
+                segments.remove()
+            else:
+                self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
+            raise
+        if not segments.count:
+            raise Photo2AnimeError(f"{source.file}: no frame between --start and --end could be decoded")
+        whole = segments.folder / f"whole{self.target.suffix}"
+        muxer.write(whole, segments.packets())
+        _sync(whole)
+        self._refuse_existing()
+        os.replace(whole, self.target)
+        segments.remove()
+
+    def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
+        """The next SEGMENT_FRAMES frames as (packets, shift, state after them); None when there are no more."""
+        encoder, state = None, {}
+        for frame, state in islice(frames, self.args.segment_frames):
+            encoder = encoder or begin()
+            encoder.add(frame)
+        return None if encoder is None else (*encoder.finish(), state)
+
+    def paint_to_animation(self) -> None:
+        """The result as an animated picture, through a temporary file."""
+        temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
+        frames = (frame for frame, _ in self._progress(self._stages(0), 0))
+        try:
+            count = animation.write_animation(
+                temporary, animation.FORMATS[self.target.suffix.lower()], frames, self.source.facts, self.args.quality
+            )
+            if count < self.painted:
+                self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
+            self._refuse_existing()
+            os.replace(temporary, self.target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _stages(self, skip: int) -> Iterator[tuple[Frame, State]]:
+        """Painted frames, each with the state after it, from a reader and a painter that work ahead."""
+        return prefetch(self._paint(prefetch(self.source.frames(skip), _READ_AHEAD)), _WRITE_BEHIND)
+
+    def _paint(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, State]]:
+        try:
+            for frame in frames:
+                anime = self.steady(frame.rgb)
+                if self.args.side_by_side:
+                    anime = compose.side_by_side(frame.rgb, anime)
+                yield replace(frame, rgb=anime, alpha=self._alpha(frame)), self.steady.state
+        finally:
+            frames.close()  # type: ignore[attr-defined]  # prefetch is a generator
+
+    def _alpha(self, frame: Frame) -> Any:
+        if frame.alpha is None or not self.args.side_by_side:
+            return frame.alpha
+        return compose.side_by_side(frame.alpha, frame.alpha)
+
+    def preview(self) -> int:
+        """One painted still for each second, as JPEG files in a folder beside the target."""
+        folder = self.target.with_name(f"{self.target.stem}-preview")
+        last = -1
+        for frame in prefetch(self.source.frames(), _READ_AHEAD):
+            second = int(frame.pts * self.source.facts.time_base)
+            if second == last:
+                continue
+            last = second
+            self.steady.state = {}
+            written = write_image(folder / f"{second:05}.jpg", Picture(self.steady(frame.rgb)), WriteOptions())
+            print(json.dumps({"second": second, "target": str(written)}) if self.args.json else written, flush=True)
+        return 1 if self.source.losses.told() else 0
+
+    def say(self, note: str) -> None:
+        """A line on standard error, kept for --json."""
+        self.notes.append(note)
+        print(f"{self.source.file}: {note}", file=sys.stderr, flush=True)
+
+    def tell(self, seconds: float) -> None:
+        """What was done, on standard output; what was lost, on standard error."""
+        for loss in self.source.losses.told():
+            self.say(loss)
+        facts = {"source": str(self.source.file), "target": str(self.target), "style": self.stylizer.card.name}
+        fps = self.painted / max(seconds, 1e-9)
+        if self.args.json:
+            figures = {"frames": self.painted, "seconds": round(seconds, 3), "fps": round(fps, 2)}
+            print(json.dumps(facts | figures | {"device": self.stylizer.device, "notes": self.notes}), flush=True)
+        else:
+            print(f"{self.target}  {self.painted} frames  {seconds:.1f} s, {fps:.1f} a second on {self.stylizer.device}")
+
+    def _progress(self, frames: Iterator[tuple[Frame, State]], done: int) -> Iterator[tuple[Frame, State]]:
+        """The same frames, counted; on a terminal with a bar that tells frames a second and the time left."""
+        bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            bar = tqdm(total=self.source.facts.frames, initial=done, unit="frame", smoothing=0.1)
+        try:
+            for frame in frames:
+                self.painted += 1
+                if bar is not None:
+                    bar.update()
+                yield frame
+        finally:
+            frames.close()  # type: ignore[attr-defined]  # prefetch is a generator
+            if bar is not None:
+                bar.close()
+
+    def _settings(self) -> dict[str, object]:
+        """All that has to be equal for segments of two runs to fit together."""
+        args, stat = self.args, self.source.file.stat()
+        names = ("codec", "crf", "pix_fmt", "max_side", "start", "end", "no_audio", "side_by_side", "strength")
+        names += ("keep_color", "steady", "segment_frames")
+        given = {name: getattr(args, name) for name in names}
+        source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+        return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
+
+    def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
+        if height != facts.height or width not in (facts.width, 2 * facts.width):
+            self.say(f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: the codec needs even sizes")
+
+    def _refuse_existing(self) -> None:
+        if self.target.exists() and not self.args.overwrite:
+            raise Photo2AnimeError(f"{self.target} is there already; give another -o, or --overwrite")
+
+
+def _open(file: Path, args: Namespace) -> Source:
+    if args.end is not None and args.end <= args.start:
+        raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
+    kind = animation.AnimationSource if file.is_file() and animation.is_animation(file) else VideoSource
+    return kind(file, max_side=args.max_side, start=args.start, end=args.end)
+
+
+def _target(args: Namespace, file: Path, style: str) -> Path:
+    """Where the result goes. Raises Photo2AnimeError when it cannot be written there or something is there already."""
+    known = {**CONTAINERS, **animation.FORMATS}
+    suffix = file.suffix.lower() if file.suffix.lower() in known else ".mp4"
+    target = Path(args.out) if args.out else file.with_name(f"{file.stem}-{style}{suffix}")
+    if args.out and (args.out.endswith(("/", "\\")) or target.is_dir()):
+        target = target / f"{file.stem}-{style}{suffix}"
+    if target.suffix.lower() not in known:
+        raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(known)}")
+    if target.exists() and not args.overwrite and not args.preview:
+        raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
+    with _told_as_ours(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _tagged(facts: Facts) -> Facts:
+    """Facts with colour tags that fit pictures in YUV: RGB sources have none of their own."""
+    if facts.colors.matrix != 0:
+        return facts
+    return replace(facts, colors=replace(facts.colors, range=1, matrix=1))
+
+
+@contextmanager
+def _told_as_ours(target: Path) -> Iterator[None]:
+    """Errors of the disk as one line."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full; free some space, then --resume",
+            errno.EACCES: "no permission; choose another folder with -o",
+            errno.EROFS: "the disk is read-only; choose another folder with -o",
+            errno.ENOTDIR: "a file stands where a folder is needed; choose another -o",
+            errno.EEXIST: "a file stands where a folder is needed; choose another -o",
+        }
+        raise Photo2AnimeError(f"cannot write {target}: {reasons.get(error.errno or 0, str(error))}") from error
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb+") as opened:
+        os.fsync(opened.fileno())
