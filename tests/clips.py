@@ -103,7 +103,7 @@ def packets_of(file: Path, kind: str) -> list[list[tuple[Fraction, bytes]]]:
     with av.open(str(file)) as container:
         streams = [s for s in container.streams if s.type == kind]
         found: list[list[tuple[Fraction, bytes]]] = [[] for _ in streams]
-        for packet in container.demux(streams):
+        for packet in container.demux(streams) if streams else ():
             if packet.size:
                 found[streams.index(packet.stream)].append((packet.pts * packet.time_base, bytes(packet)))
     return found

@@ -34,7 +34,7 @@ class AnimationSource:
 
     def __init__(self, file: Path, *, max_side: int | None = None, start: float = 0, end: float | None = None) -> None:
         self.file, self.start, self.end, self.losses = file, Fraction(start), end, Losses()
-        self.matrix = 1
+        self.matrix, self.stream_index = 1, None  # no video stream, so nothing to copy beside it
         with Image.open(file) as image:
             scale = min(1.0, max_side / max(image.size)) if max_side else 1.0
             size = (max(1, round(image.height * scale)), max(1, round(image.width * scale)))

@@ -52,7 +52,9 @@ def _add_painting(p: ArgumentParser) -> None:
     p.add_argument("--steady", type=_share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
     p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink to this longer side first")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))
-    p.add_argument("--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory")
+    p.add_argument(
+        "--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory"
+    )
 
 
 def _need(*modules: str) -> None:

@@ -73,7 +73,7 @@ class Run:
             facts, source.matrix, args.codec or usual_codec, args.crf, args.pix_fmt, 1 + args.side_by_side
         )
         self._note_sizes(facts, encoding.height, encoding.width)
-        muxer = Muxer(source, encoding, format, audio=not args.no_audio and isinstance(source, VideoSource), say=self.say)
+        muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
         segments = Segments(self.target, self._settings())
         self.steady.state = segments.open(args.resume)
@@ -101,7 +101,8 @@ class Run:
 
     def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
         """The next SEGMENT_FRAMES frames as (packets, shift, state after them); None when there are no more."""
-        encoder, state = None, {}
+        encoder: SegmentEncoder | None = None
+        state: State = {}
         for frame, state in islice(frames, self.args.segment_frames):
             encoder = encoder or begin()
             encoder.add(frame)
@@ -170,7 +171,9 @@ class Run:
             figures = {"frames": self.painted, "seconds": round(seconds, 3), "fps": round(fps, 2)}
             print(json.dumps(facts | figures | {"device": self.stylizer.device, "notes": self.notes}), flush=True)
         else:
-            print(f"{self.target}  {self.painted} frames  {seconds:.1f} s, {fps:.1f} a second on {self.stylizer.device}")
+            print(
+                f"{self.target}  {self.painted} frames  {seconds:.1f} s, {fps:.1f} a second on {self.stylizer.device}"
+            )
 
     def _progress(self, frames: Iterator[tuple[Frame, State]], done: int) -> Iterator[tuple[Frame, State]]:
         """The same frames, counted; on a terminal with a bar that tells frames a second and the time left."""
@@ -193,15 +196,16 @@ class Run:
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
         args, stat = self.args, self.source.file.stat()
-        names = ("codec", "crf", "pix_fmt", "max_side", "start", "end", "no_audio", "side_by_side", "strength")
-        names += ("keep_color", "steady", "segment_frames")
+        names = ["codec", "crf", "pix_fmt", "max_side", "start", "end", "side_by_side", "strength", "keep_color", "steady", "segment_frames"]
         given = {name: getattr(args, name) for name in names}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
         return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
 
     def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
         if height != facts.height or width not in (facts.width, 2 * facts.width):
-            self.say(f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: the codec needs even sizes")
+            self.say(
+                f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: the codec needs even sizes"
+            )
 
     def _refuse_existing(self) -> None:
         if self.target.exists() and not self.args.overwrite:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -38,7 +36,6 @@ CODECS = {
     "vp9": Codec("libvpx-vp9", 28, 63, (("b", "0"), ("deadline", "realtime"), ("cpu-used", "6"), ("row-mt", "1"))),
     "av1": Codec("libsvtav1", 28, 63, (("preset", "10"),)),
 }
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # matrix of H.273 -> what libswscale calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class SegmentEncoder:
         self.encoding = encoding
         self.durations: dict[int, int] = {}
         self.packets: list[Any] = []
-        self.context = av.CodecContext.create(encoding.codec.encoder, "w")
+        self.context: Any = av.CodecContext.create(encoding.codec.encoder, "w")
         encoding.configure(self.context, global_header)
 
     def add(self, frame: Frame) -> None:
@@ -155,17 +152,6 @@ class _told:  # noqa: N801  reads as a statement
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, FFmpegError):
-            raise Photo2AnimeError(f"the encoder refused ({error.strerror}); try another --codec or --max-side") from error
-
-
-def nominal_duration(facts: Facts) -> int:
-    """One frame's duration at the average rate, in units of facts.time_base, at least 1."""
-    return max(1, round(1 / facts.fps / facts.time_base))
-
-
-def seconds(pts: int, facts: Facts) -> Fraction:
-    """A timestamp in seconds."""
-    return pts * facts.time_base
-
-
-__all__ = ["CODECS", "CONTAINERS", "Coded", "Encoding", "Iterator", "SegmentEncoder", "plan_encoding", "to_video_frame"]
+            raise Photo2AnimeError(
+                f"the encoder refused ({error.strerror}); try another --codec or --max-side"
+            ) from error

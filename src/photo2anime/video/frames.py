@@ -13,8 +13,8 @@ from photo2anime.types import RGB
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of many. rgb: (H, W, 3) uint8, upright. pts, duration: in units of Facts.time_base; duration may be
-    0 for unknown. alpha: (H, W) uint8 or None.
+    """One picture of many. rgb: (H, W, 3) uint8, upright. pts, duration: in units of Facts.time_base; duration is at
+    least 1. alpha: (H, W) uint8 or None.
     """
 
     rgb: RGB
@@ -53,6 +53,11 @@ class Facts:
     pixel_aspect: Fraction = Fraction(1)
     colors: Colors = Colors()
     loops: int = 0
+
+    @property
+    def usual_duration(self) -> int:
+        """A frame's duration at the average rate, in units of time_base, at least 1."""
+        return max(1, round(1 / self.fps / self.time_base))
 
 
 @dataclass(slots=True)

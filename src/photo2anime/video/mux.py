@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,7 @@ import av
 from av.error import FFmpegError
 
 from photo2anime.types import Photo2AnimeError
+from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
 from photo2anime.video.recode import Recoded, recode_audio, recode_subtitles
 from photo2anime.video.source import VideoSource, open_input
@@ -27,18 +29,20 @@ Notes = Callable[[str], None]
 class Muxer:
     """Writes one container. audio: whether sound and subtitles come along. say: is told of what does not fit."""
 
-    def __init__(self, source: VideoSource, encoding: Encoding, format: str, *, audio: bool, say: Notes) -> None:
+    def __init__(
+        self, source: VideoSource | AnimationSource, encoding: Encoding, format: str, *, audio: bool, say: Notes
+    ) -> None:
         self.source, self.encoding, self.format, self.audio, self.say = source, encoding, format, audio, say
 
     def check(self) -> None:
         """Begins a file in memory, so that what cannot be written is told before anything is painted."""
-        with open_input(self.source.file) as container:
+        with self._reopened() as container:
             self._begin(io.BytesIO(), container, faststart=False)[0].close()
         self.say = lambda note: None  # each was said now; writing says nothing twice
 
     def write(self, file: Path, packets: Iterable[Coded]) -> None:
         """The whole file. packets in coding order, timestamps in units of the source's time base."""
-        with open_input(self.source.file) as container:
+        with self._reopened() as container:
             out, video, others = self._begin(str(file), container, faststart=True)
             with out:
                 painted = _Waiting(packets, video, self.encoding.facts.time_base)
@@ -52,9 +56,16 @@ class Muxer:
                 for recoded in {id(c): c for c in others.values() if isinstance(c, Recoded)}.values():
                     out.mux(recoded.rest())
 
+    def _reopened(self) -> AbstractContextManager[Any]:
+        """The source as a container of streams; None inside for an animated picture, which is no container."""
+        if self.source.stream_index is None:
+            return nullcontext()
+        reopened: AbstractContextManager[Any] = open_input(self.source.file)
+        return reopened
+
     def _begin(self, target: str | IO[bytes], container: Any, faststart: bool) -> tuple[Any, Any, dict[int, Any]]:
         flags = ["faststart"] if faststart else []
-        if any(key.startswith("com.") for key in container.metadata):
+        if container and any(key.startswith("com.") for key in container.metadata):
             flags.append("use_metadata_tags")  # the only way MP4 keeps names it does not know
         options = {"fflags": "+bitexact"} | ({"movflags": "+".join(["", *flags])} if flags else {})
         if self.format in ("mp4", "mov"):
@@ -62,8 +73,9 @@ class Muxer:
         out = av.open(target, "w", format=self.format, container_options=options)
         try:
             video = self._add_video(out, container)
-            others = self._add_others(out, container) if self.audio else {}
-            self._copy_tags(out, container)
+            others = self._add_others(out, container) if container and self.audio else {}
+            if container:
+                self._copy_tags(out, container)
             out.start_encoding()
         except (FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -76,7 +88,8 @@ class Muxer:
     def _timescale(self, container: Any) -> int:
         """A unit in which every track can say exactly when it begins; MP4's usual one is a millisecond."""
         own = self.encoding.facts.time_base.denominator
-        together = math.lcm(own, *(s.time_base.denominator for s in container.streams if s.time_base))
+        streams = container.streams if container else ()
+        together = math.lcm(own, *(s.time_base.denominator for s in streams if s.time_base))
         return together if together <= _LARGEST_TIMESCALE else min(own, _LARGEST_TIMESCALE)
 
     def _add_video(self, out: Any, container: Any) -> Any:
@@ -84,14 +97,15 @@ class Muxer:
         self.encoding.configure(stream.codec_context, global_header=False)  # av sets that flag as the format needs it
         if self.encoding.facts.display_matrix:
             stream.set_display_matrix(self.encoding.facts.display_matrix)
-        _copy_stream_tags(container.streams[self.source.stream.index], stream)
+        if container:
+            _copy_stream_tags(container.streams[self.source.stream_index], stream)
         return stream
 
     def _add_others(self, out: Any, container: Any) -> dict[int, Any]:
         """For each kept stream of the source by its index: what turns its packets into those of the result."""
         others: dict[int, Any] = {}
         for stream in container.streams:
-            if stream.index == self.source.stream.index:
+            if stream.index == self.source.stream_index:
                 continue
             name = f"{stream.type} stream {stream.index}"
             if stream.type == "attachment" and self.format == "matroska":
@@ -167,15 +181,20 @@ class _Waiting:
     def __init__(self, packets: Iterable[Coded], stream: Any, time_base: Fraction) -> None:
         self.packets, self.stream, self.time_base = iter(packets), stream, time_base
         self.next = next(self.packets, None)
+        self.last_shown: Coded | None = None
 
     def until(self, seconds: Fraction | None) -> Iterator[Any]:
         """Those that are decoded before so many seconds; None for all that are left."""
         while self.next is not None and (seconds is None or self.next.dts * self.time_base <= seconds):
-            packet = av.Packet(self.next.data)
-            packet.pts, packet.dts, packet.duration = self.next.pts, self.next.dts, self.next.duration
-            packet.time_base, packet.is_keyframe, packet.stream = self.time_base, self.next.key, self.stream
+            coded, self.next = self.next, next(self.packets, None)
+            if self.last_shown is None or coded.pts > self.last_shown.pts:
+                self.last_shown = coded
+            packet = av.Packet(coded.data)
+            packet.pts, packet.dts, packet.duration = coded.pts, coded.dts, coded.duration
+            if self.next is None:  # MP4 counts from dts to dts, and its last packet has to make up the whole length
+                packet.duration = self.last_shown.duration
+            packet.time_base, packet.is_keyframe, packet.stream = self.time_base, coded.key, self.stream
             yield packet
-            self.next = next(self.packets, None)
 
 
 def _copier(stream: Any) -> Callable[[Any], list[Any]]:

@@ -39,13 +39,16 @@ def recode_audio(out: Any, source: Any, codec: str) -> Recoded:
         for frame in packet.decode():
             if resampler is None:
                 context = stream.codec_context
-                resampler = av.AudioResampler(context.format.name, context.layout.name, rate, context.frame_size or None)
+                resampler = av.AudioResampler(
+                    context.format.name, context.layout.name, rate, context.frame_size or None
+                )
             packets += [p for part in resampler.resample(frame) for p in stream.encode(part)]
         return packets
 
     def rest() -> list[Any]:
-        last = [p for part in (resampler.resample(None) if resampler else []) for p in stream.encode(part)]
-        return last + stream.encode(None)
+        last: list[Any] = [p for part in (resampler.resample(None) if resampler else []) for p in stream.encode(part)]
+        last += stream.encode(None)
+        return last
 
     return Recoded(stream, convert, rest)
 
@@ -53,8 +56,9 @@ def recode_audio(out: Any, source: Any, codec: str) -> Recoded:
 def recode_subtitles(out: Any, source: Any, codec: str) -> Recoded | None:
     """Text subtitles in the container's own kind; None for pictures of text, which cannot become text."""
     decoder = source.codec_context
-    if decoder.name not in _TEXT_SUBTITLES or not decoder.subtitle_header:
+    if decoder.name not in _TEXT_SUBTITLES:
         return None
+    decoder.open()  # only then does it know the header
     stream = out.add_stream(codec)
     stream.codec_context.subtitle_header = decoder.subtitle_header
     stream.codec_context.time_base = source.time_base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from photo2anime.video.frames import Colors, Facts, Frame, Losses
 _UNSPECIFIED = 2
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # matrix of H.273 -> what libswscale calls it
 _HD_HEIGHT = 720  # untagged video this tall is BT.709 to every player, below it BT.601
+_PLAUSIBLE_FRAMES = 4  # a last frame may show this much longer than the others do on average
 _SANE_FPS = (Fraction(1, 100), Fraction(1000))
 
 
@@ -36,6 +38,7 @@ class VideoSource:
         try:
             self.stream = _main_video(self.container, file)
             first = self._first_frame()
+            self.stream_index: int | None = self.stream.index
             self.facts = self._facts(first, max_side)
         except BaseException:
             self.container.close()
@@ -56,27 +59,30 @@ class VideoSource:
         Timestamps are those of the file, each at least one unit after the one before. What could not be decoded is
         counted in `losses`.
         """
-        base, last = self.facts.time_base, None
-        offset = round(self.start / base)
-        shown_end = None
-        for seen, decoded in enumerate(self._decode_from_start()):
-            pts = self._timestamp(decoded, last)
-            last = pts
-            duration = int(decoded.duration or 0) or max(1, round(1 / self.facts.fps / base))
-            shown_end = (pts + duration) * base
-            if self.end is not None and pts * base >= self.end:
+        base, offset = self.facts.time_base, round(self.start / self.facts.time_base)
+        held: Frame | None = None  # waits for the frame after it, which says how long it shows
+        last: int | None = None
+        number = 0
+        for decoded in self._decode_from_start():
+            last = self._timestamp(decoded, last)
+            if held is not None:
+                yield replace(held, duration=last - offset - held.pts)
+                held = None
+            if self.end is not None and last * base >= self.end:
                 return
-            if pts < offset:
-                skip += 1  # before the cut: decoded only because the frames after it need it
-            elif seen >= skip:
-                yield Frame(self._upright(decoded), pts - offset, duration)
-        self._look_for_a_missing_end(shown_end)
+            if last < offset:
+                continue  # before the cut: decoded only because the frames after it need it
+            number += 1
+            if number > skip:
+                held = Frame(self._upright(decoded), last - offset, 0)
+        if held is not None and last is not None:
+            yield replace(held, duration=self._last_duration(last))
+        self._look_for_a_missing_end(last)
 
     def _timestamp(self, decoded: Any, last: int | None) -> int:
         if decoded.pts is None:
-            step = max(1, round(1 / self.facts.fps / self.facts.time_base))
-            return 0 if last is None else last + step
-        return decoded.pts if last is None else max(decoded.pts, last + 1)
+            return 0 if last is None else last + self.facts.usual_duration
+        return int(decoded.pts) if last is None else max(decoded.pts, last + 1)
 
     def _decode_from_start(self) -> Iterator[Any]:
         """Every frame from the file's beginning or a little before the cut, from a container of its own: not every
@@ -153,13 +159,20 @@ class VideoSource:
         ).to_ndarray()
         return np.ascontiguousarray(np.rot90(rgb, facts.quarter_turns)) if facts.quarter_turns else rgb
 
-    def _look_for_a_missing_end(self, shown_end: Fraction | None) -> None:
-        stream = self.stream
-        if shown_end is None or not stream.duration or self.end is not None:
+    def _last_duration(self, last: int) -> int:
+        """How long the last frame shows, in units of the time base: to the end the file announces, if that is near."""
+        usual = self.facts.usual_duration
+        left = self._announced_end() - last
+        return left if 0 < left <= _PLAUSIBLE_FRAMES * usual else usual
+
+    def _announced_end(self) -> int:
+        return ((self.stream.start_time or 0) + self.stream.duration) if self.stream.duration else 0
+
+    def _look_for_a_missing_end(self, last: int | None) -> None:
+        if last is None:
             return
-        announced = ((stream.start_time or 0) + stream.duration) * stream.time_base
-        missing = float(announced - shown_end)
-        if missing > max(0.1, 2.5 / float(self.facts.fps)):
+        missing = float((self._announced_end() - last) * self.facts.time_base)
+        if missing > max(0.1, _PLAUSIBLE_FRAMES / float(self.facts.fps)):
             self.losses.missing_seconds = missing
 
 
