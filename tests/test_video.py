@@ -341,7 +341,10 @@ def test_ctrl_c_from_outside(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", moving(300, 128, 192))
     command = [sys.executable, "-m", "photo2anime", "video", str(source), "-o", str(tmp_path / "b.mp4")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    for _ in range(600):
+        if (tmp_path / ".b.mp4.photo2anime").exists():
+            break
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "stopped" in said and "Traceback" not in said
@@ -359,6 +362,7 @@ def peak_mib(source: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     frames = moving(60, 240, 320)
     short = make_clip(tmp_path / "short.mp4", frames * 5)

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -28,8 +28,8 @@ from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
 
-SEGMENT_FRAMES = 240  # what Ctrl-C can cost
 _READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
+Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
 Source = VideoSource | animation.AnimationSource
 
 
@@ -80,8 +80,8 @@ class Run:
         if segments.frames:
             self.say(f"going on after {segments.frames} frames that are done")
         self.painted = segments.frames
+        frames = self._progress(self._stages(segments.frames), segments.frames)
         try:
-            frames = iter(self._progress(self._stages(segments.frames), segments.frames))
             while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
                 segments.add(*batch)
         except BaseException:
@@ -90,6 +90,8 @@ class Run:
             else:
                 self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
             raise
+        finally:
+            frames.close()
         if not segments.count:
             raise Photo2AnimeError(f"{source.file}: no frame between --start and --end could be decoded")
         whole = segments.folder / f"whole{self.target.suffix}"
@@ -100,18 +102,19 @@ class Run:
         segments.remove()
 
     def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
-        """The next SEGMENT_FRAMES frames as (packets, shift, state after them); None when there are no more."""
+        """The next args.segment_frames frames as (packets, shift, state after them); None when there are no more."""
         encoder: SegmentEncoder | None = None
-        state: State = {}
+        last: State = {}
         for frame, state in islice(frames, self.args.segment_frames):
-            encoder = encoder or begin()
+            encoder, last = encoder or begin(), state
             encoder.add(frame)
-        return None if encoder is None else (*encoder.finish(), state)
+        return None if encoder is None else (*encoder.finish(), last)
 
     def paint_to_animation(self) -> None:
         """The result as an animated picture, through a temporary file."""
         temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
-        frames = (frame for frame, _ in self._progress(self._stages(0), 0))
+        painted = self._progress(self._stages(0), 0)
+        frames = (frame for frame, _ in painted)
         try:
             count = animation.write_animation(
                 temporary, animation.FORMATS[self.target.suffix.lower()], frames, self.source.facts, self.args.quality
@@ -121,13 +124,14 @@ class Run:
             self._refuse_existing()
             os.replace(temporary, self.target)
         finally:
+            painted.close()
             temporary.unlink(missing_ok=True)
 
-    def _stages(self, skip: int) -> Iterator[tuple[Frame, State]]:
+    def _stages(self, skip: int) -> Stream:
         """Painted frames, each with the state after it, from a reader and a painter that work ahead."""
         return prefetch(self._paint(prefetch(self.source.frames(skip), _READ_AHEAD)), _WRITE_BEHIND)
 
-    def _paint(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, State]]:
+    def _paint(self, frames: Generator[Frame, None, None]) -> Stream:
         try:
             for frame in frames:
                 anime = self.steady(frame.rgb)
@@ -135,7 +139,7 @@ class Run:
                     anime = compose.side_by_side(frame.rgb, anime)
                 yield replace(frame, rgb=anime, alpha=self._alpha(frame)), self.steady.state
         finally:
-            frames.close()  # type: ignore[attr-defined]  # prefetch is a generator
+            frames.close()
 
     def _alpha(self, frame: Frame) -> Any:
         if frame.alpha is None or not self.args.side_by_side:
@@ -153,7 +157,8 @@ class Run:
             last = second
             self.steady.state = {}
             written = write_image(folder / f"{second:05}.jpg", Picture(self.steady(frame.rgb)), WriteOptions())
-            print(json.dumps({"second": second, "target": str(written)}) if self.args.json else written, flush=True)
+            facts = {"second": second, "target": str(written)}
+            print(json.dumps(facts) if self.args.json else written, flush=True)
         return 1 if self.source.losses.told() else 0
 
     def say(self, note: str) -> None:
@@ -175,7 +180,7 @@ class Run:
                 f"{self.target}  {self.painted} frames  {seconds:.1f} s, {fps:.1f} a second on {self.stylizer.device}"
             )
 
-    def _progress(self, frames: Iterator[tuple[Frame, State]], done: int) -> Iterator[tuple[Frame, State]]:
+    def _progress(self, frames: Stream, done: int) -> Stream:
         """The same frames, counted; on a terminal with a bar that tells frames a second and the time left."""
         bar: Any = None
         if sys.stderr.isatty():
@@ -189,14 +194,26 @@ class Run:
                     bar.update()
                 yield frame
         finally:
-            frames.close()  # type: ignore[attr-defined]  # prefetch is a generator
+            frames.close()
             if bar is not None:
                 bar.close()
 
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
         args, stat = self.args, self.source.file.stat()
-        names = ["codec", "crf", "pix_fmt", "max_side", "start", "end", "side_by_side", "strength", "keep_color", "steady", "segment_frames"]
+        names = [
+            "codec",
+            "crf",
+            "pix_fmt",
+            "max_side",
+            "start",
+            "end",
+            "side_by_side",
+            "strength",
+            "keep_color",
+            "steady",
+            "segment_frames",
+        ]
         given = {name: getattr(args, name) for name in names}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
         return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
@@ -204,7 +221,8 @@ class Run:
     def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
         if height != facts.height or width not in (facts.width, 2 * facts.width):
             self.say(
-                f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: the codec needs even sizes"
+                f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: "
+                "the codec needs even sizes"
             )
 
     def _refuse_existing(self) -> None:

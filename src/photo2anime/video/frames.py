@@ -25,7 +25,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """The colour tags of a video, as numbers of ITU-T H.273. 2 is "unspecified"; range: 0 unspecified, 1 limited, 2 full."""
+    """The colour tags of a video, as numbers of ITU-T H.273; 2 is "unspecified".
+
+    range: 0 unspecified, 1 limited, 2 full.
+    """
 
     range: int = 0
     matrix: int = 2

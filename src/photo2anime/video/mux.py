@@ -81,7 +81,8 @@ class Muxer:
             reason = getattr(error, "strerror", None) or str(error)
             raise Photo2AnimeError(
                 f"{self.format} cannot be written like this ({reason}): {self.encoding.codec.encoder}, "
-                f"{self.encoding.width}x{self.encoding.height}, {self.encoding.pix_fmt}; try -o NAME.mkv or another --codec"
+                f"{self.encoding.width}x{self.encoding.height}, {self.encoding.pix_fmt}; "
+                "try -o NAME.mkv or another --codec"
             ) from error
         return out, video, others
 

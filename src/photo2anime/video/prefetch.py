@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 _END = object()
 
 
-def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     """The same items in the same order, made in a thread of their own, at most depth of them waiting.
 
     An error of items is raised here, after the items before it. Leaving early (close, break, an error in the consumer)
@@ -19,30 +19,7 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     """
     waiting: queue.Queue[object] = queue.Queue(depth)
     stopped = threading.Event()
-
-    def hand_over(item: object) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def work() -> None:
-        source = iter(items)
-        try:
-            for item in source:
-                hand_over(item)
-                if stopped.is_set():
-                    return
-            hand_over(_END)
-        except BaseException as error:  # noqa: BLE001  whatever it is, it is raised again in the consumer
-            hand_over(_Raised(error))
-        finally:
-            if hasattr(source, "close"):
-                source.close()
-
-    thread = threading.Thread(target=work, daemon=True, name="prefetch")
+    thread = threading.Thread(target=_work, args=(items, waiting, stopped), daemon=True, name="prefetch")
     thread.start()
     try:
         while (item := waiting.get()) is not _END:
@@ -52,6 +29,30 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     finally:
         stopped.set()
         thread.join()
+
+
+def _work(items: Iterable[object], waiting: queue.Queue[object], stopped: threading.Event) -> None:
+    source = iter(items)
+    try:
+        for item in source:
+            _put(item, waiting, stopped)
+            if stopped.is_set():
+                return
+        _put(_END, waiting, stopped)
+    except BaseException as error:  # noqa: BLE001  whatever it is, it is raised again in the consumer
+        _put(_Raised(error), waiting, stopped)
+    finally:
+        if isinstance(source, Generator):
+            source.close()
+
+
+def _put(item: object, waiting: queue.Queue[object], stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            waiting.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return
 
 
 class _Raised:
