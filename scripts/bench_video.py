@@ -148,7 +148,7 @@ def paint_clip(clip: Path, stylizer: Stylizer) -> Speed:
     try:
         with VideoSource(clip) as source:
             run = Run(args, source, stylizer)
-            run.paint_to_video()
+            run.to_video()()
     finally:
         stylizer.network = network
     seconds = time.perf_counter() - began

@@ -294,7 +294,7 @@ def test_an_error_in_any_stage_ends_the_run_and_leaves_nothing(
         raise Photo2AnimeError(f"{stage} went wrong")
 
     monkeypatch.setattr(place, fail)
-    assert main(["video", str(source), "-o", str(tmp_path / "b.mp4")]) == 2
+    assert main(["video", str(source), "-o", str(tmp_path / "b.mp4")]) == 1
     assert f"{stage} went wrong" in capsys.readouterr().err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.mp4"]
 
@@ -395,7 +395,7 @@ def test_what_is_no_video_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[
         "missing.mp4": "no such file",
         ".": "is a folder",
     }.items():
-        assert main(["video", str(tmp_path / name)]) == 2, name
+        assert main(["video", str(tmp_path / name)]) == 1, name
         told = capsys.readouterr().err
         assert said in told and told.count("\n") == 1, (name, told)
 
@@ -430,13 +430,13 @@ def test_corrupt_packets_are_counted_and_the_rest_is_painted(
 def test_no_frames_one_frame_and_absurd_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = make_clip(tmp_path / "one.mp4", moving(1))
     assert len(stamps_of(convert(one, tmp_path / "one-out.mp4"))) == 1
-    assert main(["video", str(one), "--start", "50", "-o", str(tmp_path / "none.mp4")]) == 2
+    assert main(["video", str(one), "--start", "50", "-o", str(tmp_path / "none.mp4")]) == 1
     assert "no frame between" in capsys.readouterr().err and not (tmp_path / "none.mp4").exists()
     with av.open(str(tmp_path / "zero.mkv"), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height = 64, 48
         out.start_encoding()
-    assert main(["video", str(tmp_path / "zero.mkv")]) == 2
+    assert main(["video", str(tmp_path / "zero.mkv")]) == 1
     assert "is not a video" in capsys.readouterr().err
     fast = make_clip(tmp_path / "fast.mp4", moving(5), pts=range(5), time_base=Fraction(1, 90000), fps=Fraction(90000))
     slow = make_clip(tmp_path / "slow.mp4", moving(3), pts=[0, 600 * 1000, 1200 * 1000], time_base=Fraction(1, 1000))
@@ -469,8 +469,8 @@ def test_a_full_disk_is_one_line(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("photo2anime.video.segments._write_whole", full)
-    assert main(["video", str(source), "-o", str(tmp_path / "b.mp4")]) == 2
+    monkeypatch.setattr("photo2anime.video.segments.Segments.add", full)
+    assert main(["video", str(source), "-o", str(tmp_path / "b.mp4")]) == 1
     told = capsys.readouterr().err
     assert "disk is full" in told and told.count("\n") == 1 and not (tmp_path / "b.mp4").exists()
 

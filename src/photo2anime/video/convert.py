@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -20,13 +18,14 @@ from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Photo2AnimeError, Picture
 from photo2anime.video import animation
-from photo2anime.video.encoder import CONTAINERS, SegmentEncoder, plan_encoding
+from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
 from photo2anime.video.frames import Facts, Frame
 from photo2anime.video.mux import Muxer
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
+from photo2anime.video.targets import choose_target, sync, told_as_ours
 
 _READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
 Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
@@ -38,12 +37,22 @@ def video(args: Namespace) -> int:
     file = Path(args.video)
     stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile)
     started = time.perf_counter()
-    with _open(file, args) as source:
+    if args.end is not None and args.end <= args.start:
+        raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
+    try:
+        source = _open(file, args)
+    except Photo2AnimeError as error:
+        return _failed(args, error)
+    with source:
         run = Run(args, source, stylizer)
         if args.preview:
             return run.preview()
-        with _told_as_ours(run.target):
-            run.paint_to_animation() if run.is_animation else run.paint_to_video()
+        paint = run.to_animation if run.is_animation else run.to_video()
+        try:
+            with told_as_ours(run.target):
+                paint()
+        except Photo2AnimeError as error:
+            return _failed(args, error)
     run.tell(time.perf_counter() - started)
     return 1 if source.losses.told() else 0
 
@@ -58,14 +67,14 @@ class Run:
 
     def __init__(self, args: Namespace, source: Source, stylizer: Stylizer) -> None:
         self.args, self.source, self.stylizer = args, source, stylizer
-        self.target = _target(args, source.file, stylizer.card.name)
+        self.target = choose_target(args, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
         self.steady = Steady(painter(stylizer, args.strength, args.keep_color), args.steady)
         self.painted = 0
         self.notes: list[str] = []
 
-    def paint_to_video(self) -> None:
-        """The result as a video file; segments that are done stay beside it until it is whole."""
+    def to_video(self) -> Callable[[], None]:
+        """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
         args, source = self.args, self.source
         format, usual_codec = CONTAINERS[self.target.suffix.lower()]
         facts = _tagged(source.facts)
@@ -76,9 +85,14 @@ class Run:
         muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
         segments = Segments(self.target, self._settings())
-        self.steady.state = segments.open(args.resume)
+        with told_as_ours(self.target):
+            self.steady.state = segments.open(args.resume)
         if segments.frames:
             self.say(f"going on after {segments.frames} frames that are done")
+        return lambda: self._paint_segments(encoding, muxer, segments)
+
+    def _paint_segments(self, encoding: Encoding, muxer: Muxer, segments: Segments) -> None:
+        """The result as a video file; segments that are done stay beside it until it is whole."""
         self.painted = segments.frames
         frames = self._progress(self._stages(segments.frames), segments.frames)
         try:
@@ -93,10 +107,10 @@ class Run:
         finally:
             frames.close()
         if not segments.count:
-            raise Photo2AnimeError(f"{source.file}: no frame between --start and --end could be decoded")
+            raise Photo2AnimeError(f"{self.source.file}: no frame between --start and --end could be decoded")
         whole = segments.folder / f"whole{self.target.suffix}"
         muxer.write(whole, segments.packets())
-        _sync(whole)
+        sync(whole)
         self._refuse_existing()
         os.replace(whole, self.target)
         segments.remove()
@@ -110,7 +124,7 @@ class Run:
             encoder.add(frame)
         return None if encoder is None else (*encoder.finish(), last)
 
-    def paint_to_animation(self) -> None:
+    def to_animation(self) -> None:
         """The result as an animated picture, through a temporary file."""
         temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
         painted = self._progress(self._stages(0), 0)
@@ -230,27 +244,17 @@ class Run:
             raise Photo2AnimeError(f"{self.target} is there already; give another -o, or --overwrite")
 
 
+def _failed(args: Namespace, error: Photo2AnimeError) -> int:
+    """Tells of a video that could not be painted, and gives the exit code."""
+    print(f"photo2anime: {error}", file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps({"source": args.video, "error": str(error)}), flush=True)
+    return 1
+
+
 def _open(file: Path, args: Namespace) -> Source:
-    if args.end is not None and args.end <= args.start:
-        raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
     kind = animation.AnimationSource if file.is_file() and animation.is_animation(file) else VideoSource
     return kind(file, max_side=args.max_side, start=args.start, end=args.end)
-
-
-def _target(args: Namespace, file: Path, style: str) -> Path:
-    """Where the result goes. Raises Photo2AnimeError when it cannot be written there or something is there already."""
-    known = {**CONTAINERS, **animation.FORMATS}
-    suffix = file.suffix.lower() if file.suffix.lower() in known else ".mp4"
-    target = Path(args.out) if args.out else file.with_name(f"{file.stem}-{style}{suffix}")
-    if args.out and (args.out.endswith(("/", "\\")) or target.is_dir()):
-        target = target / f"{file.stem}-{style}{suffix}"
-    if target.suffix.lower() not in known:
-        raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(known)}")
-    if target.exists() and not args.overwrite and not args.preview:
-        raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
-    with _told_as_ours(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    return target
 
 
 def _tagged(facts: Facts) -> Facts:
@@ -258,24 +262,3 @@ def _tagged(facts: Facts) -> Facts:
     if facts.colors.matrix != 0:
         return facts
     return replace(facts, colors=replace(facts.colors, range=1, matrix=1))
-
-
-@contextmanager
-def _told_as_ours(target: Path) -> Iterator[None]:
-    """Errors of the disk as one line."""
-    try:
-        yield
-    except OSError as error:
-        reasons = {
-            errno.ENOSPC: "the disk is full; free some space, then --resume",
-            errno.EACCES: "no permission; choose another folder with -o",
-            errno.EROFS: "the disk is read-only; choose another folder with -o",
-            errno.ENOTDIR: "a file stands where a folder is needed; choose another -o",
-            errno.EEXIST: "a file stands where a folder is needed; choose another -o",
-        }
-        raise Photo2AnimeError(f"cannot write {target}: {reasons.get(error.errno or 0, str(error))}") from error
-
-
-def _sync(file: Path) -> None:
-    with open(file, "rb+") as opened:
-        os.fsync(opened.fileno())
