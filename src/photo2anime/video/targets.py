@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
