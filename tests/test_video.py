@@ -354,7 +354,9 @@ def test_ctrl_c_from_outside(tmp_path: Path) -> None:
 def peak_mib(source: Path) -> float:
     """The most memory a run takes, in a process of its own."""
     code = (
-        "import resource, sys; from photo2anime.cli import main;"
+        "import resource; from photo2anime.cli import main; from photo2anime.stylizer import Stylizer;"
+        "from photo2anime.types import StyleCard; card = StyleCard('as-is', '', tiling='exact', bytes_per_px=100);"
+        "Stylizer.load = lambda *_, **__: Stylizer(lambda batch: batch, card);"
         f"main(['video', {str(source)!r}, '--overwrite', '--steady', '0', '--max-side', '64']);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
