@@ -34,6 +34,7 @@ LAYERS = {  # each module may import those of lower rank
     "painting": 7,
     "doctor": 6,
     "train": 6,
+    "video": 6,
     "cli": 8,
     "__main__": 9,
 }

@@ -1,0 +1,264 @@
+"""`photo2anime video`: one video in, one out; reading, painting and writing at the same time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from photo2anime import __version__, compose
+from photo2anime.image_io import WriteOptions, write_image
+from photo2anime.stylizer import Stylizer
+from photo2anime.types import RGB, Photo2AnimeError, Picture
+from photo2anime.video import animation
+from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
+from photo2anime.video.frames import Facts, Frame
+from photo2anime.video.mux import Muxer
+from photo2anime.video.prefetch import prefetch
+from photo2anime.video.segments import Segments, State
+from photo2anime.video.source import VideoSource
+from photo2anime.video.steady import Steady
+from photo2anime.video.targets import choose_target, sync, told_as_ours
+
+_READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
+Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
+Source = VideoSource | animation.AnimationSource
+
+
+def video(args: Namespace) -> int:
+    """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
+    file = Path(args.video)
+    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile)
+    started = time.perf_counter()
+    if args.end is not None and args.end <= args.start:
+        raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
+    try:
+        source = _open(file, args)
+    except Photo2AnimeError as error:
+        return _failed(args, error)
+    with source:
+        run = Run(args, source, stylizer)
+        if args.preview:
+            return run.preview()
+        paint = run.to_animation if run.is_animation else run.to_video()
+        try:
+            with told_as_ours(run.target):
+                paint()
+        except Photo2AnimeError as error:
+            return _failed(args, error)
+    run.tell(time.perf_counter() - started)
+    return 1 if source.losses.told() else 0
+
+
+def painter(stylizer: Stylizer, strength: float, keep_color: bool) -> Callable[[RGB], RGB]:
+    """One upright frame -> its painting, (H, W, 3) uint8 both. Whatever is done to a single frame is done here."""
+    return lambda photo: stylizer(photo, strength=strength, keep_color=keep_color)
+
+
+class Run:
+    """One video on its way. args: what the command line was given."""
+
+    def __init__(self, args: Namespace, source: Source, stylizer: Stylizer) -> None:
+        self.args, self.source, self.stylizer = args, source, stylizer
+        self.target = choose_target(args, source.file, stylizer.card.name)
+        self.is_animation = self.target.suffix.lower() in animation.FORMATS
+        self.steady = Steady(painter(stylizer, args.strength, args.keep_color), args.steady)
+        self.painted = 0
+        self.notes: list[str] = []
+
+    def to_video(self) -> Callable[[], None]:
+        """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
+        args, source = self.args, self.source
+        format, usual_codec = CONTAINERS[self.target.suffix.lower()]
+        facts = _tagged(source.facts)
+        encoding = plan_encoding(
+            facts, source.matrix, args.codec or usual_codec, args.crf, args.pix_fmt, 1 + args.side_by_side
+        )
+        self._note_sizes(facts, encoding.height, encoding.width)
+        muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
+        muxer.check()
+        segments = Segments(self.target, self._settings())
+        with told_as_ours(self.target):
+            self.steady.state = segments.open(args.resume)
+        if segments.frames:
+            self.say(f"going on after {segments.frames} frames that are done")
+        return lambda: self._paint_segments(encoding, muxer, segments)
+
+    def _paint_segments(self, encoding: Encoding, muxer: Muxer, segments: Segments) -> None:
+        """The result as a video file; segments that are done stay beside it until it is whole."""
+        self.painted = segments.frames
+        frames = self._progress(self._stages(segments.frames), segments.frames)
+        try:
+            while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
+                segments.add(*batch)
+        except BaseException:
+            if not segments.count:
+                segments.remove()
+            else:
+                self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
+            raise
+        finally:
+            frames.close()
+        if not segments.count:
+            raise Photo2AnimeError(f"{self.source.file}: no frame between --start and --end could be decoded")
+        whole = segments.folder / f"whole{self.target.suffix}"
+        muxer.write(whole, segments.packets())
+        sync(whole)
+        self._refuse_existing()
+        os.replace(whole, self.target)
+        segments.remove()
+
+    def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
+        """The next args.segment_frames frames as (packets, shift, state after them); None when there are no more."""
+        encoder: SegmentEncoder | None = None
+        last: State = {}
+        for frame, state in islice(frames, self.args.segment_frames):
+            encoder, last = encoder or begin(), state
+            encoder.add(frame)
+        return None if encoder is None else (*encoder.finish(), last)
+
+    def to_animation(self) -> None:
+        """The result as an animated picture, through a temporary file."""
+        temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
+        painted = self._progress(self._stages(0), 0)
+        frames = (frame for frame, _ in painted)
+        try:
+            count = animation.write_animation(
+                temporary, animation.FORMATS[self.target.suffix.lower()], frames, self.source.facts, self.args.quality
+            )
+            if count < self.painted:
+                self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
+            self._refuse_existing()
+            os.replace(temporary, self.target)
+        finally:
+            painted.close()
+            temporary.unlink(missing_ok=True)
+
+    def _stages(self, skip: int) -> Stream:
+        """Painted frames, each with the state after it, from a reader and a painter that work ahead."""
+        return prefetch(self._paint(prefetch(self.source.frames(skip), _READ_AHEAD)), _WRITE_BEHIND)
+
+    def _paint(self, frames: Generator[Frame, None, None]) -> Stream:
+        try:
+            for frame in frames:
+                anime = self.steady(frame.rgb)
+                if self.args.side_by_side:
+                    anime = compose.side_by_side(frame.rgb, anime)
+                yield replace(frame, rgb=anime, alpha=self._alpha(frame)), self.steady.state
+        finally:
+            frames.close()
+
+    def _alpha(self, frame: Frame) -> Any:
+        if frame.alpha is None or not self.args.side_by_side:
+            return frame.alpha
+        return compose.side_by_side(frame.alpha, frame.alpha)
+
+    def preview(self) -> int:
+        """One painted still for each second, as JPEG files in a folder beside the target."""
+        folder = self.target.with_name(f"{self.target.stem}-preview")
+        last = -1
+        for frame in prefetch(self.source.frames(), _READ_AHEAD):
+            second = int(frame.pts * self.source.facts.time_base)
+            if second == last:
+                continue
+            last = second
+            self.steady.state = {}
+            written = write_image(folder / f"{second:05}.jpg", Picture(self.steady(frame.rgb)), WriteOptions())
+            facts = {"second": second, "target": str(written)}
+            print(json.dumps(facts) if self.args.json else written, flush=True)
+        return 1 if self.source.losses.told() else 0
+
+    def say(self, note: str) -> None:
+        """A line on standard error, kept for --json."""
+        self.notes.append(note)
+        print(f"{self.source.file}: {note}", file=sys.stderr, flush=True)
+
+    def tell(self, seconds: float) -> None:
+        """What was done, on standard output; what was lost, on standard error."""
+        for loss in self.source.losses.told():
+            self.say(loss)
+        facts = {"source": str(self.source.file), "target": str(self.target), "style": self.stylizer.card.name}
+        fps = self.painted / max(seconds, 1e-9)
+        if self.args.json:
+            figures = {"frames": self.painted, "seconds": round(seconds, 3), "fps": round(fps, 2)}
+            print(json.dumps(facts | figures | {"device": self.stylizer.device, "notes": self.notes}), flush=True)
+        else:
+            print(
+                f"{self.target}  {self.painted} frames  {seconds:.1f} s, {fps:.1f} a second on {self.stylizer.device}"
+            )
+
+    def _progress(self, frames: Stream, done: int) -> Stream:
+        """The same frames, counted; on a terminal with a bar that tells frames a second and the time left."""
+        bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            bar = tqdm(total=self.source.facts.frames, initial=done, unit="frame", smoothing=0.1)
+        try:
+            for frame in frames:
+                self.painted += 1
+                if bar is not None:
+                    bar.update()
+                yield frame
+        finally:
+            frames.close()
+            if bar is not None:
+                bar.close()
+
+    def _settings(self) -> dict[str, object]:
+        """All that has to be equal for segments of two runs to fit together."""
+        args, stat = self.args, self.source.file.stat()
+        names = [
+            "codec",
+            "crf",
+            "pix_fmt",
+            "max_side",
+            "start",
+            "end",
+            "side_by_side",
+            "strength",
+            "keep_color",
+            "steady",
+            "segment_frames",
+        ]
+        given = {name: getattr(args, name) for name in names}
+        source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+        return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
+
+    def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
+        if height != facts.height or width not in (facts.width, 2 * facts.width):
+            self.say(
+                f"made {width}x{height} from {facts.width}x{facts.height} by repeating the border: "
+                "the codec needs even sizes"
+            )
+
+    def _refuse_existing(self) -> None:
+        if self.target.exists() and not self.args.overwrite:
+            raise Photo2AnimeError(f"{self.target} is there already; give another -o, or --overwrite")
+
+
+def _failed(args: Namespace, error: Photo2AnimeError) -> int:
+    """Tells of a video that could not be painted, and gives the exit code."""
+    print(f"photo2anime: {error}", file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps({"source": args.video, "error": str(error)}), flush=True)
+    return 1
+
+
+def _open(file: Path, args: Namespace) -> Source:
+    kind = animation.AnimationSource if file.is_file() and animation.is_animation(file) else VideoSource
+    return kind(file, max_side=args.max_side, start=args.start, end=args.end)
+
+
+def _tagged(facts: Facts) -> Facts:
+    """Facts with colour tags that fit pictures in YUV: RGB sources have none of their own."""
+    if facts.colors.matrix != 0:
+        return facts
+    return replace(facts, colors=replace(facts.colors, range=1, matrix=1))

@@ -1,0 +1,100 @@
+"""Whole segments on disk: what is painted stays painted, and the result does not depend on where a run was cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photo2anime.types import Photo2AnimeError
+from photo2anime.video.encoder import Coded
+
+State = dict[str, NDArray[Any]]
+_RECORD = struct.Struct("<qqqBI")  # pts, dts, duration, key, bytes that follow
+
+
+class Segments:
+    """The folder of coded segments beside a result that is not finished. settings: what has to be equal to go on."""
+
+    def __init__(self, target: Path, settings: dict[str, object]) -> None:
+        self.folder = target.with_name(f".{target.name}.photo2anime")
+        self.settings = json.loads(json.dumps(settings))
+        self.count, self.frames, self.shift = 0, 0, 0
+
+    def open(self, resume: bool) -> State:
+        """Makes the folder. With resume, counts what is there and gives the state that painting goes on from.
+
+        Raises Photo2AnimeError when what is there was begun with other settings.
+        """
+        facts = self.folder / "settings.json"
+        if not resume:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if facts.exists():
+            self._check(json.loads(facts.read_text(encoding="utf-8")))
+        else:
+            _write_whole(facts, json.dumps(self.settings, indent=1).encode())
+        while (part := self._part(self.count)).exists():
+            with open(part, "rb") as file:
+                header = json.loads(file.readline())
+            self.frames += header["frames"]
+            self.shift = max(self.shift, header["shift"])
+            self.count += 1
+        if self.count == 0:
+            return {}
+        with np.load(self._state(self.count - 1)) as saved:
+            return dict(saved)
+
+    def add(self, packets: list[Coded], shift: int, state: State) -> None:
+        """Keeps a segment. It counts from the moment its last byte is on the disk."""
+        state_file = self._state(self.count)
+        with open(state_file, "wb") as file:
+            np.savez(file, **state)  # type: ignore[arg-type]  # numpy's stubs take ** for its own options
+        header = {"frames": len(packets), "shift": shift}
+        records = (_RECORD.pack(p.pts, p.dts, p.duration, p.key, len(p.data)) + p.data for p in packets)
+        _write_whole(self._part(self.count), json.dumps(header).encode() + b"\n" + b"".join(records))
+        self._state(self.count - 1).unlink(missing_ok=True)
+        self.count, self.frames, self.shift = self.count + 1, self.frames + len(packets), max(self.shift, shift)
+
+    def packets(self) -> Iterator[Coded]:
+        """All packets in coding order, one segment in memory at a time."""
+        for number in range(self.count):
+            content = self._part(number).read_bytes()
+            at = content.index(b"\n") + 1
+            while at < len(content):
+                pts, dts, duration, key, size = _RECORD.unpack_from(content, at)
+                at += _RECORD.size
+                yield Coded(content[at : at + size], pts, dts - self.shift, duration, bool(key))
+                at += size
+
+    def remove(self) -> None:
+        """Takes the folder away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check(self, begun: dict[str, object]) -> None:
+        names = sorted(name for name in {*begun, *self.settings} if begun.get(name) != self.settings.get(name))
+        if names:
+            was = ", ".join(f"{name} was {begun.get(name)}, is {self.settings.get(name)}" for name in names)
+            raise Photo2AnimeError(f"cannot go on with what was begun: {was}; repeat that, or leave --resume out")
+
+    def _part(self, number: int) -> Path:
+        return self.folder / f"{number:06}.part"
+
+    def _state(self, number: int) -> Path:
+        return self.folder / f"{number:06}.npz"
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    temporary = file.with_suffix(".tmp")
+    with open(temporary, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.replace(temporary, file)

@@ -1,0 +1,98 @@
+"""Paintings that hold still where the photo does: each frame is mixed with the one before it, moved as the photo moved.
+
+A recursive filter that is gated by how well the past fits the present is what noise reduction in video coders does; the
+motion is dense inverse search (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search") as OpenCV has it.
+Without OpenCV nothing is moved, and only what stands still is steadied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from photo2anime.types import RGB
+
+State = dict[str, NDArray[Any]]
+Grey = NDArray[np.uint8]  # (h, w), brightness at a fraction of the frame's size
+_SMALL_SIDE_PX = 400  # longer side, about, of the grey pictures that motion and fit are found in
+_LEAST_FIT = 0.4  # share of the frame that has to fit the one before; less is a new scene
+_MOST_NOISE_LEVELS = 8.0  # what may pass for noise in the small pictures
+_FIT_LEVELS = (3.0, 12.0)  # differences above the noise: fully mixed below the first, not at all above the second
+_MOST_OF_THE_PAST = 0.85  # what strength 1 takes of the frame before
+_STILL_PX = 0.1  # motion below this, at the small size, is none: moving pixels by less would only blur them
+
+
+class Steady:
+    """A painter of frames that follow one another. paint: one frame -> its painting. strength: 0 is off, up to 1.
+
+    `state` is all that it remembers; setting it goes on from there.
+    """
+
+    def __init__(self, paint: Callable[[RGB], RGB], strength: float) -> None:
+        self.paint, self.strength = paint, strength
+        self.state: State = {}
+        self._move = _mover()
+
+    def __call__(self, photo: RGB) -> RGB:
+        """The painting of photo, (H, W, 3) uint8, steadied by the frames before it."""
+        anime = self.paint(photo)
+        if self.strength == 0:
+            return anime
+        small = _small(photo)
+        if self.state and self.state["anime"].shape == anime.shape:
+            anime = self._mixed(small, anime)
+        self.state = {"small": small, "anime": anime}
+        return anime
+
+    def _mixed(self, small: Grey, anime: RGB) -> RGB:
+        before, painted = self.state["small"], self.state["anime"]
+        if self._move is not None:
+            before, painted = self._move(small, before, painted)
+        difference = np.abs(small.astype(np.float32) - before)
+        noise = min(1.5 * float(np.median(difference)), _MOST_NOISE_LEVELS)
+        low, high = (limit + noise for limit in _FIT_LEVELS)
+        fit = np.clip((high - difference) / (high - low), 0, 1)
+        if fit.mean() < _LEAST_FIT:
+            return anime
+        weight = Image.fromarray((fit * (255 * self.strength * _MOST_OF_THE_PAST)).astype(np.uint8))
+        weight = weight.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(1))  # a misfit spreads, softly
+        mask = weight.resize(anime.shape[1::-1], Image.Resampling.BILINEAR)
+        return np.asarray(Image.composite(Image.fromarray(painted), Image.fromarray(anime), mask))
+
+
+def _small(photo: RGB) -> Grey:
+    """Brightness at a whole fraction of the size: noise is averaged away, edges are not."""
+    factor = max(1, round(max(photo.shape) / _SMALL_SIDE_PX))
+    return np.asarray(Image.fromarray(photo).convert("L").reduce(factor))
+
+
+def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:
+    """(small now, small before, painting before) -> the two earlier ones moved onto now; None without OpenCV."""
+    try:
+        import cv2
+    except ImportError:
+        return None
+    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # type: ignore[attr-defined]
+
+    def moved(small: Grey, before: Grey, painted: RGB) -> tuple[Grey, RGB]:
+        if min(small.shape) < 16:  # the finder's own pyramid needs so much
+            return before, painted
+        flow = finder.calc(small, before, None)
+        if np.abs(flow).max() < _STILL_PX:
+            return before, painted
+        height, width = painted.shape[:2]
+        scale = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
+        whole = cv2.resize(flow * scale, (width, height))
+        for field, size in ((flow, small.shape), (whole, (height, width))):
+            field[..., 0] += np.arange(size[1], dtype=np.float32)
+            field[..., 1] += np.arange(size[0], dtype=np.float32)[:, None]
+        edge = cv2.BORDER_REPLICATE
+        before = np.asarray(cv2.remap(before, flow, None, cv2.INTER_LINEAR, borderMode=edge), np.uint8)  # type: ignore[call-overload]
+        painted = np.asarray(cv2.remap(painted, whole, None, cv2.INTER_CUBIC, borderMode=edge), np.uint8)  # type: ignore[call-overload]
+        return before, painted
+
+    return moved
