@@ -27,6 +27,7 @@ from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.steady import Steady
+from photo2anime.video.tracks import FramePainter
 
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a phone held upright
 CHAPTERS = [
@@ -103,7 +104,7 @@ def test_the_painter_sees_frames_upright(tmp_path: Path, monkeypatch: pytest.Mon
     matrix = (cos, sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
     source = make_clip(tmp_path / "a.mp4", [stored] * 3, matrix=matrix)
     seen: list[RGB] = []
-    monkeypatch.setattr("photo2anime.video.convert.painter", lambda *_: lambda rgb: seen.append(rgb) or rgb)
+    monkeypatch.setattr(FramePainter, "__call__", lambda _, rgb: seen.append(rgb) or rgb)
     result = convert(source, tmp_path / "b.mp4")
     assert all(rgb.shape == (32, 64, 3) and rgb[4].min() > 200 and rgb[-4].max() < 50 for rgb in seen)
     assert np.abs(pictures_of(result)[0].astype(int) - stored).mean() < 8

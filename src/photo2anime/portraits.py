@@ -117,18 +117,20 @@ def paint_faces(
     Each pixel belongs to the face it is nearest to, in units of that face's size, so their order does not matter.
     strength: 1 is the full portrait, 0 the scene.
     """
-    jobs = [(square_of(face.face), painters[face.version]) for face in found if face.version]
+    jobs = [(square_of(face.face), painters[face.version], face.weight) for face in found if face.version]
     if not jobs or strength == 0:
         return scene
     result = scene.copy()
-    for square, painter in jobs:
+    for square, painter, weight in jobs:
         rows = slice(max(square.top, 0), min(square.top + square.reach_px, scene.shape[0]))
         cols = slice(max(square.left, 0), min(square.left + square.reach_px, scene.shape[1]))
-        neighbours = [other for other, _ in jobs if other is not square and other.touches(square)]
+        neighbours = [other for other, _, _ in jobs if other is not square and other.touches(square)]
         mask, inside = _mask(square, neighbours, rows, cols)
         portrait = put_upright_back(painter(cut_upright(photo, square)), square)
         portrait = portrait[rows.start - square.top :, cols.start - square.left :][: mask.shape[0], : mask.shape[1]]
-        change = strength * mask[..., None] * _fitted_change(portrait, photo[rows, cols], scene[rows, cols], inside)
+        change = (
+            strength * weight * mask[..., None] * _fitted_change(portrait, photo[rows, cols], scene[rows, cols], inside)
+        )
         result[rows, cols] = np.clip(result[rows, cols] + change + 0.5, 0, 255).astype(np.uint8)
     return result
 

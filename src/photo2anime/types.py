@@ -95,12 +95,13 @@ class PaintedFace:
     """A face that was found and what became of it.
 
     version: the portrait that painted it, or None when it was left to the scene's style. blurred: the photo shows too
-    little of it to be drawn well.
+    little of it to be drawn well. weight: how much of the portrait is taken, 0 to 1.
     """
 
     face: Face
     version: FaceVersion | None
     blurred: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ def _add_painting(p: ArgumentParser) -> None:
     p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
     p.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
     p.add_argument("--keep-color", action="store_true", help="keep the video's own colours")
+    p.add_argument("--faces", default="auto", choices=("auto", "off", "v1", "v2"), help="how faces are painted")
+    p.add_argument("--face-strength", type=_share, default=1.0, metavar="0..1", help="0 leaves faces to the style")
     p.add_argument("--steady", type=_share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
     p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink to this longer side first")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))

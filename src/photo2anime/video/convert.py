@@ -16,7 +16,7 @@ from typing import Any
 from photo2anime import __version__, compose
 from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import RGB, Photo2AnimeError, Picture
+from photo2anime.types import Look, Photo2AnimeError, Picture
 from photo2anime.video import animation
 from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
 from photo2anime.video.frames import Facts, Frame
@@ -26,6 +26,7 @@ from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
 from photo2anime.video.targets import choose_target, sync, told_as_ours
+from photo2anime.video.tracks import FramePainter
 
 _READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
 Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
@@ -57,11 +58,6 @@ def video(args: Namespace) -> int:
     return 1 if source.losses.told() else 0
 
 
-def painter(stylizer: Stylizer, strength: float, keep_color: bool) -> Callable[[RGB], RGB]:
-    """One upright frame -> its painting, (H, W, 3) uint8 both. Whatever is done to a single frame is done here."""
-    return lambda photo: stylizer(photo, strength=strength, keep_color=keep_color)
-
-
 class Run:
     """One video on its way. args: what the command line was given."""
 
@@ -69,7 +65,9 @@ class Run:
         self.args, self.source, self.stylizer = args, source, stylizer
         self.target = choose_target(args, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
-        self.steady = Steady(painter(stylizer, args.strength, args.keep_color), args.steady)
+        look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
+        self.frame_painter = FramePainter(stylizer, look)
+        self.steady = Steady(self.frame_painter, args.steady)
         self.painted = 0
         self.notes: list[str] = []
 
@@ -86,7 +84,7 @@ class Run:
         muxer.check()
         segments = Segments(self.target, self._settings())
         with told_as_ours(self.target):
-            self.steady.state = segments.open(args.resume)
+            self._go_on_from(segments.open(args.resume))
         if segments.frames:
             self.say(f"going on after {segments.frames} frames that are done")
         return lambda: self._paint_segments(encoding, muxer, segments)
@@ -151,9 +149,15 @@ class Run:
                 anime = self.steady(frame.rgb)
                 if self.args.side_by_side:
                     anime = compose.side_by_side(frame.rgb, anime)
-                yield replace(frame, rgb=anime, alpha=self._alpha(frame)), self.steady.state
+                state = self.steady.state | self.frame_painter.state
+                yield replace(frame, rgb=anime, alpha=self._alpha(frame)), state
         finally:
             frames.close()
+
+    def _go_on_from(self, state: State) -> None:
+        """What was remembered after the last frame that is done, or nothing."""
+        self.frame_painter.state = state
+        self.steady.state = state if "anime" in state else {}
 
     def _alpha(self, frame: Frame) -> Any:
         if frame.alpha is None or not self.args.side_by_side:
@@ -169,7 +173,7 @@ class Run:
             if second == last:
                 continue
             last = second
-            self.steady.state = {}
+            self._go_on_from({})
             written = write_image(folder / f"{second:05}.jpg", Picture(self.steady(frame.rgb)), WriteOptions())
             facts = {"second": second, "target": str(written)}
             print(json.dumps(facts) if self.args.json else written, flush=True)
@@ -225,6 +229,8 @@ class Run:
             "side_by_side",
             "strength",
             "keep_color",
+            "faces",
+            "face_strength",
             "steady",
             "segment_frames",
         ]

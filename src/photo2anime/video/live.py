@@ -12,15 +12,16 @@ from typing import Any
 from photo2anime import compose
 from photo2anime.image_io import write_image
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import RGB, Photo2AnimeError, Picture
-from photo2anime.video.convert import painter
+from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
 from photo2anime.video.steady import Steady
+from photo2anime.video.tracks import FramePainter
 
 
 def live(args: Namespace) -> int:
     """Paints args.source until its end, args.frames, Ctrl-C or the window is closed; tells how fast it was."""
     stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile)
-    paint = Steady(painter(stylizer, args.strength, args.keep_color), args.steady)
+    look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
+    paint = Steady(FramePainter(stylizer, look), args.steady)
     show = _save_to(Path(args.save_stills)) if args.save_stills else _window()
     painted, started = 0, time.perf_counter()
     try:
