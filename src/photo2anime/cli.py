@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from photo2anime import __version__
 from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
+from photo2anime.web.commands import add_serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,7 @@ def _parser() -> ArgumentParser:
     styles.set_defaults(run=_styles)
     doctor = commands.add_parser("doctor", help="check this installation and say what to mend")
     doctor.set_defaults(run=_doctor)
+    add_serve_command(commands)
     add_train_commands(commands)
     return parser
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from photo2anime.metadata import descriptive, save_arguments
-from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
 
@@ -168,7 +168,7 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
     try:
         return read()
     except UnidentifiedImageError:
-        raise Photo2AnimeError(
+        raise NotAPictureError(
             "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
@@ -191,7 +191,7 @@ def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = pillows_own
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        raise Photo2AnimeError(
+        raise TooLargeError(
             f"has {megapixels:.3g} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
         )
     return image

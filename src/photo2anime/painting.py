@@ -8,7 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -148,7 +148,7 @@ class Painter:
             picture = picture or self._read(job)
             painted = stylizer(picture, strength=self.args.strength, keep_color=self.args.keep_color)
             if self.args.side_by_side:
-                painted = _beside(picture, painted)
+                painted = compose.beside(picture, painted)
             if target is None:
                 sys.stdout.buffer.write(encode_image(painted, self.options))
                 continue
@@ -235,9 +235,3 @@ class Painter:
         self.bar = tqdm(jobs, unit="photo")
         bar: Iterable[Job] = self.bar
         return bar
-
-
-def _beside(picture: Picture, painted: Picture) -> Picture:
-    alpha = picture.alpha
-    both = None if alpha is None else compose.side_by_side(alpha, alpha)
-    return replace(painted, rgb=compose.side_by_side(picture.rgb, painted.rgb), alpha=both)
