@@ -181,7 +181,7 @@ def _css(workshop: Workshop) -> str:
 
     css = resources.files("photo2anime").joinpath("web/style.css").read_text(encoding="utf-8")
     for name in list_styles():
-        photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "coast.jpg")
+        photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
         data = base64.b64encode(style_thumbnail(workshop, name, photo)).decode()
         css += f'.cards label:has(input[value="{name}"])::before {{ background-image: url(data:image/webp;base64,{data}) }}\n'
     return css

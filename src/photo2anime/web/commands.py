@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.settings import Settings
@@ -48,7 +49,7 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     for name, meaning in _LIMITS.items():
         default = getattr(d, name.replace("-", "_"))
         limits.add_argument(
-            f"--{name}", type=_limit(type(default)), default=default, metavar="N", help=f"{meaning} (default {default:g})"
+            f"--{name}", type=_limit(Settings.__annotations__[name.replace('-', '_')]), default=default, metavar="N", help=f"{meaning} (default {default:g})"
         )
     p.set_defaults(run=_serve)
 
@@ -86,16 +87,16 @@ def _serve(args: Namespace) -> int:
     return serve(settings)
 
 
-def _limit(kind: type) -> type:
-    """A parser of numbers that are not negative, as int or float."""
+def _limit(kind: str) -> Callable[[str], float]:
+    """A parser of numbers that are not negative. kind: "int" or "float"."""
 
     def number(text: str) -> float:
         try:
-            value: float = kind(text)
+            value = int(text) if kind == "int" else float(text)
         except ValueError:
             value = -1
         if not 0 <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not a number from 0 on")
+            raise argparse.ArgumentTypeError(f"{text} is not {'a whole' if kind == 'int' else 'a'} number from 0 on")
         return value
 
-    return number  # type: ignore[return-value]
+    return number

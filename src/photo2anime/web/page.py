@@ -108,6 +108,8 @@ def _photo_tab(page: Page) -> None:
                 label=text.your_photo, type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"],
                 height=340, elem_id="photo", buttons=["fullscreen"],
             )  # fmt: skip
+            examples = [[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES]
+            gr.Examples(examples, photo, label=text.examples, api_visibility="private", elem_id="examples")
             style = _style_cards(text, page.workshop.settings.style)
             with gr.Row():
                 submit = gr.Button(text.submit, variant="primary", elem_id="submit")
@@ -122,7 +124,6 @@ def _photo_tab(page: Page) -> None:
             sheet = gr.Gallery(
                 label=text.sheet, visible=False, columns=3, height="auto", allow_preview=False, elem_id="sheet"
             )
-    gr.Examples([[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES], photo, label=text.examples, api_visibility="private")
 
     def paint(photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS) -> tuple[Any, ...]:
         options = PaintOptions(style, strength, keep_color, faces or "auto")

@@ -19,7 +19,7 @@ class Problem(Exception):
     @property
     def body(self) -> bytes:
         """The answer as JSON: {"error": "..."}."""
-        return json.dumps({"error": self.message}, ensure_ascii=False).encode()
+        return json.dumps({"error": " ".join(self.message.split())}, ensure_ascii=False).encode()
 
     @property
     def headers(self) -> dict[str, str]:
