@@ -17,8 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
+from fastapi import FastAPI
 
 from photo2anime.styles import list_styles
 from photo2anime.types import Photo2AnimeError
@@ -40,10 +39,6 @@ def serve(settings: Settings) -> int:
     workshop = Workshop(settings)
     try:
         app = create_app(workshop)
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
-        sys.stdout.write(f"photo2anime is at http://{shown}:{port}{settings.root_path}/  (Ctrl-C ends it)\n")
-        sys.stdout.flush()
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -70,13 +65,6 @@ def create_app(workshop: Workshop) -> Gate:
 
     api = build_api(workshop)
     api.router.lifespan_context = _lifespan(workshop)
-
-    @api.middleware("http")
-    async def by_language(request: Request, call_next):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        wants = request.headers.get("accept-language", "").lower()
-        if request.url.path == "/" and wants.startswith("zh") and "lang" not in request.query_params:
-            return RedirectResponse(f"{workshop.settings.root_path}/zh/")
-        return await call_next(request)
 
     css = _css(workshop)
     for path, text in (("/zh", CHINESE), ("/", ENGLISH)):
@@ -108,6 +96,15 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.workshop = workshop
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+            address = f"http://{shown}:{port}{self.workshop.settings.root_path}/"
+            sys.stdout.write(f"photo2anime is at {address}  (Ctrl-C ends it)\n")
+            sys.stdout.flush()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
             self.workshop.close()
@@ -115,13 +112,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def _finish(self) -> None:
-        self.workshop.finish(self.config_seconds)
+        self.workshop.finish(self.workshop.settings.stop_seconds)
         threading.Event().wait(0.7)  # so that the last answers are sent; the page's open event streams never end
         self.force_exit = True
-
-    @property
-    def config_seconds(self) -> float:
-        return self.workshop.settings.stop_seconds
 
 
 def _listen(settings: Settings) -> socket.socket:

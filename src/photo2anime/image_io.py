@@ -26,7 +26,7 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".av
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
 _ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
-_OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "MPO", "JPEG2000", "ICO")  # EPS runs programs
+_OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
 _pillow_limit = threading.Lock()
 

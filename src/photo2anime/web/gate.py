@@ -58,6 +58,8 @@ class Gate:
             return await sign_in(self.settings, scope, request.receive, request.send, self._count(scope))
         if path != "/healthz" and not may_enter(self.settings.token, headers):
             raise Problem(401, "give the token: Authorization: Bearer TOKEN")
+        if path == "/" and headers.get("accept-language", "").lower().startswith("zh") and not scope["query_string"]:
+            return await request.lead_to(f"{self.settings.root_path}/zh/")
         if path not in _OWN:
             check_route(path, self.storage.holds)
         if scope["method"] == "POST":
@@ -145,6 +147,12 @@ class Guarded:
             message["headers"] = [*message.get("headers", []), *_safe_headers(self.path, self.gate.settings)]
         return await self._send(message)
 
+    async def lead_to(self, path: str) -> None:
+        """Answers with a redirect."""
+        headers = [(b"location", path.encode()), (b"content-length", b"0"), (b"vary", b"accept-language")]
+        await self.send({"type": "http.response.start", "status": 307, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b""})
+
     async def refuse(self, problem: Problem) -> None:
         """Answers with the problem, unless an answer has begun."""
         if self._started:
@@ -163,11 +171,12 @@ class Guarded:
 
 
 def _below_root(scope: Message, root_path: str) -> tuple[Message, str]:
-    """The scope, and its path without root_path, whether the proxy has cut that off or not."""
+    """The scope as ASGI wants it, its path with root_path, and the path without; the proxy may have cut it off or not."""
     path: str = scope["path"]
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         path = path.removeprefix(root_path) or "/"
-    return {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}, path
+    whole = root_path + path
+    return {**scope, "path": whole, "raw_path": whole.encode(), "root_path": root_path}, path
 
 
 def _too_large(limit_bytes: float) -> str:
