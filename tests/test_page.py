@@ -118,7 +118,12 @@ def test_a_full_queue_is_told_kindly(page: Page) -> None:
 
 
 def test_names_of_results_are_harmless(page: Page) -> None:
-    for name, expected in (("a<b>.png", "a_b_"), ("照片.png", "照片"), ("...png", "photo"), ("x" * 120 + ".png", "x" * 80)):
+    for name, expected in (
+        ("a<b>.png", "a_b_"),
+        ("照片.png", "照片"),
+        ("...png", "photo"),
+        ("x" * 120 + ".png", "x" * 80),
+    ):
         assert handlers.safe_stem(Path(name)) == expected
 
 
@@ -209,7 +214,9 @@ def test_upload_paint_compare_download(visit: Visit, tmp_path: Path) -> None:
     page.set_input_files("#photo input[type=file]", EXAMPLES / "china.jpg")
     page.wait_for_selector("#photo img")
     paint(page)
-    handle = page.locator("#result").get_by_role("slider").or_(page.locator("#result .outer .inner, #result .inner")).first
+    handle = (
+        page.locator("#result").get_by_role("slider").or_(page.locator("#result .outer .inner, #result .inner")).first
+    )
     before = handle.bounding_box()
     box = page.locator("#result img").first.bounding_box()
     page.mouse.move(before["x"] + before["width"] / 2, before["y"] + before["height"] / 2)

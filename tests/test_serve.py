@@ -59,7 +59,9 @@ def test_one_server_through_its_life(tmp_path: Path) -> None:
 
 def check_slow_upload(host: str, port: int) -> None:
     with socket.create_connection((host, port), timeout=10) as slow:
-        slow.sendall(b"POST /api/paint HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc")
+        slow.sendall(
+            b"POST /api/paint HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc"
+        )
         started = time.monotonic()
         assert httpx.get(f"http://{host}:{port}/healthz").status_code == 200  # nobody else waits for it
         answer = answer_of(slow)
@@ -70,7 +72,13 @@ def check_slow_upload(host: str, port: int) -> None:
 def check_header_injection(host: str, port: int) -> None:
     name = b'x"; y="\xe5\r\nX-Evil: yes'
     photo = encoded("PNG", 16, 16)
-    body = b'--b\r\nContent-Disposition: form-data; name="photo"; filename="' + name + b'"\r\n\r\n' + photo + b"\r\n--b--\r\n"
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="photo"; filename="'
+        + name
+        + b'"\r\n\r\n'
+        + photo
+        + b"\r\n--b--\r\n"
+    )
     with socket.create_connection((host, port), timeout=10) as evil:
         head = f"POST /api/paint HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
         evil.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + body)
@@ -113,7 +121,9 @@ def check_shutdown(bare: str, process: subprocess.Popen[str]) -> None:
     """A painting under way is finished, later ones are refused, and the process is gone within ten seconds."""
     answers: list[httpx.Response] = []
     photo = encoded("JPEG", 1500, 2000)
-    painting = threading.Thread(target=lambda: answers.append(httpx.post(f"{bare}/api/paint", content=photo, timeout=60)))
+    painting = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{bare}/api/paint", content=photo, timeout=60))
+    )
     painting.start()
     while "photo2anime_jobs_running 1.0" not in httpx.get(f"{bare}/metrics").text:
         time.sleep(0.01)

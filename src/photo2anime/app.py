@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -164,7 +163,9 @@ def _theme() -> gr.Theme:
     import gradio as gr
 
     fonts = ["system-ui", "sans-serif"]
-    return gr.themes.Soft(primary_hue="rose", secondary_hue="rose", neutral_hue="slate", font=fonts, font_mono=["monospace"])
+    return gr.themes.Soft(
+        primary_hue="rose", secondary_hue="rose", neutral_hue="slate", font=fonts, font_mono=["monospace"]
+    )
 
 
 def _css(workshop: Workshop) -> str:
@@ -181,10 +182,15 @@ def _css(workshop: Workshop) -> str:
 
 
 def _head(text: Text) -> str:
-    """Gradio's own words follow the browser's language: it is told the page's."""
+    """Gradio's own words follow the browser's language: it is told the page's. And its radio buttons, each a group of
+    its own, become groups that the arrow keys walk through.
+    """
     tag = "zh-CN" if text.language == "zh" else "en"
     return (
         f'<script>document.documentElement.lang = "{tag}";'
         f'Object.defineProperty(navigator, "language", {{ get: () => "{tag}" }});'
-        f'Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});</script>'
+        f'Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});'
+        'document.addEventListener("focusin", ({ target }) => { if (target.type !== "radio") return;'
+        'const all = target.closest("fieldset").querySelectorAll("input[type=radio]");'
+        "all.forEach((one) => { one.name = all[0].name; }); });</script>"
     )

@@ -140,7 +140,9 @@ class _Upload:
             elif isinstance(value, str) and name != "photo":
                 self.fields[name] = value
             else:
-                raise Problem(422, f"the form field {name[:100]!r} is not what it should be: photo is a file, the rest text")
+                raise Problem(
+                    422, f"the form field {name[:100]!r} is not what it should be: photo is a file, the rest text"
+                )
         if not hasattr(self, "photo"):
             raise Problem(400, "the form has no file called photo")
 

@@ -39,7 +39,9 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     d = Settings()
     p.add_argument("--host", default=d.host, help="address to listen on; 0.0.0.0 for everybody (default %(default)s)")
     p.add_argument("--port", type=int, default=d.port, help="default %(default)s; 0 takes a free one")
-    p.add_argument("--token", help="asked of everybody who comes in; better: PHOTO2ANIME_TOKEN, which `ps` does not show")
+    p.add_argument(
+        "--token", help="asked of everybody who comes in; better: PHOTO2ANIME_TOKEN, which `ps` does not show"
+    )
     p.add_argument("--root-path", default="", metavar="/PATH", help="where a proxy shows the server")
     p.add_argument("--proxy", default="", metavar="ADDRESS", help="the proxy whose X-Forwarded-For is believed")
     p.add_argument("--frame-ancestors", default=d.frame_ancestors, metavar="SITES", help="who may show it in a frame")
@@ -49,7 +51,11 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     for name, meaning in _LIMITS.items():
         default = getattr(d, name.replace("-", "_"))
         limits.add_argument(
-            f"--{name}", type=_limit(Settings.__annotations__[name.replace('-', '_')]), default=default, metavar="N", help=f"{meaning} (default {default:g})"
+            f"--{name}",
+            type=_limit(Settings.__annotations__[name.replace("-", "_")]),
+            default=default,
+            metavar="N",
+            help=f"{meaning} (default {default:g})",
         )
     p.set_defaults(run=_serve)
 
@@ -58,7 +64,9 @@ def settings_of(args: Namespace) -> Settings:
     """What was asked for, as a record. Raises Photo2AnimeError for a root path or token that cannot work."""
     token = args.token or os.environ.get("PHOTO2ANIME_TOKEN") or None
     if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
-        raise Photo2AnimeError("the token has letters that cannot stand in a header; use printable ASCII without spaces")
+        raise Photo2AnimeError(
+            "the token has letters that cannot stand in a header; use printable ASCII without spaces"
+        )
     root_path = args.root_path.rstrip("/")
     if root_path and not root_path.startswith("/"):
         raise Photo2AnimeError(f"--root-path {args.root_path} must begin with a slash")

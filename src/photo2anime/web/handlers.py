@@ -78,9 +78,7 @@ def paint_photo(page: Page, path: str | None, options: PaintOptions, on_step: St
     return told(page, lambda: wait_for(page.workshop.jobs.submit(work, on_step)))  # type: ignore[no-any-return]
 
 
-def paint_sheet(
-    page: Page, path: str | None, options: PaintOptions, on_step: Step = _quiet
-) -> list[tuple[str, str]]:
+def paint_sheet(page: Page, path: str | None, options: PaintOptions, on_step: Step = _quiet) -> list[tuple[str, str]]:
     """The photo, small, in every style: (file, style name) each, for choosing."""
     file = _upload(page, path, page.text.no_photo)
     styles = list(list_styles())

@@ -67,9 +67,7 @@ class Jobs:
         """Jobs that have not begun."""
         return len(self._open) - self._running
 
-    def submit(
-        self, work: Callable[[Job], Any], on_step: Callable[[int, int], None] = lambda done, total: None
-    ) -> Job:
+    def submit(self, work: Callable[[Job], Any], on_step: Callable[[int, int], None] = lambda done, total: None) -> Job:
         """The job, queued; its result comes in job.future. Raises Problem 503 when the queue is full or closed."""
         with self._lock:
             if self._closed:

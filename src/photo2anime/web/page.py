@@ -117,7 +117,12 @@ def _photo_tab(page: Page) -> None:
             settings = _settings(text)
         with gr.Column():
             slider = gr.ImageSlider(
-                label=text.result, type="filepath", interactive=False, height=440, elem_id="result", buttons=["fullscreen"]
+                label=text.result,
+                type="filepath",
+                interactive=False,
+                height=440,
+                elem_id="result",
+                buttons=["fullscreen"],
             )
             line = gr.Markdown(elem_classes="line")
             download = gr.DownloadButton(text.download, interactive=False, elem_id="download")
@@ -125,12 +130,16 @@ def _photo_tab(page: Page) -> None:
                 label=text.sheet, visible=False, columns=3, height="auto", allow_preview=False, elem_id="sheet"
             )
 
-    def paint(photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS) -> tuple[Any, ...]:
+    def paint(
+        photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+    ) -> tuple[Any, ...]:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
         shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress)))
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
-    def paint_sheet(photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS) -> Any:
+    def paint_sheet(
+        photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+    ) -> Any:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
         pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress)))
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
@@ -161,7 +170,13 @@ def _several_tab(page: Page) -> None:
             download = gr.DownloadButton(text.zip, interactive=False, elem_id="zip")
 
     def paint(
-        request: gr.Request, photos: list[str] | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+        request: gr.Request,
+        photos: list[str] | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: str,
+        progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         session = str(request.session_hash)
         flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
@@ -199,7 +214,13 @@ def _video_tab(page: Page) -> None:
         return _kindly(lambda: video.show_stills(page, video_file, options))  # type: ignore[no-any-return]
 
     def paint(
-        request: gr.Request, video_file: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+        request: gr.Request,
+        video_file: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: str,
+        progress: gr.Progress = _PROGRESS,
     ) -> str:
         session = str(request.session_hash)
         flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")

@@ -25,7 +25,6 @@ _EXAMPLES = ("china", "coast", "astronaut", "coffee")
 _PROGRESS = gr.Progress()
 _PICTURES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp"]
 
-from gradio.events import Dependency
 
 class PhotoInput(gr.Image):
     """An image box that hands over the upload's path untouched: our own reader is the one door for pictures."""
@@ -40,7 +39,6 @@ class PhotoInput(gr.Image):
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 class Running:
     """What can be cancelled: the flag of each visitor's long work, by Gradio's session."""
@@ -62,7 +60,6 @@ class Running:
         """Forgets the flag."""
         self._flags.pop(session, None)
 
-
 def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
     """The page in one language; its buttons paint through the workshop."""
     page = Page(workshop, text)
@@ -80,7 +77,6 @@ def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
     blocks.queue(max_size=workshop.settings.queue + workshop.settings.slots)
     return blocks
 
-
 def _top(text: Text) -> None:
     with gr.Row(elem_id="top"):
         gr.HTML(f"<h1>{text.title}</h1><p>{text.subtitle}</p>")
@@ -90,11 +86,9 @@ def _top(text: Text) -> None:
             "onclick=\"document.body.classList.toggle('dark')\">◐</button></div>"
         )
 
-
 def _style_cards(text: Text, style: str) -> gr.Radio:
     choices = [(style_label(name, text), name) for name in list_styles()]
     return gr.Radio(choices, value=style, label=text.style, elem_classes="cards")
-
 
 def _settings(text: Text) -> list[gr.components.Component]:
     with gr.Accordion(text.more, open=False):
@@ -104,7 +98,6 @@ def _settings(text: Text) -> list[gr.components.Component]:
         choices = list(zip(labels, ("auto", "off", "v1", "v2"), strict=True))
         faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=faces_offered())
     return [strength, keep_color, faces]
-
 
 def _photo_tab(page: Page) -> None:
     text = page.text
@@ -121,21 +114,32 @@ def _photo_tab(page: Page) -> None:
             settings = _settings(text)
         with gr.Column():
             slider = gr.ImageSlider(
-                label=text.result, type="filepath", interactive=False, height=440, elem_id="result", buttons=["fullscreen"]
+                label=text.result,
+                type="filepath",
+                interactive=False,
+                height=440,
+                elem_id="result",
+                buttons=["fullscreen"],
             )
             line = gr.Markdown(elem_classes="line")
             download = gr.DownloadButton(text.download, interactive=False, elem_id="download")
             sheet = gr.Gallery(
                 label=text.sheet, visible=False, columns=3, height="auto", allow_preview=False, elem_id="sheet"
             )
-    gr.Examples([[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES], photo, label=text.examples, api_visibility="private")
+    gr.Examples(
+        [[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES], photo, label=text.examples, api_visibility="private"
+    )
 
-    def paint(photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS) -> tuple[Any, ...]:
+    def paint(
+        photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+    ) -> tuple[Any, ...]:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
         shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress)))
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
-    def paint_sheet(photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS) -> Any:
+    def paint_sheet(
+        photo: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+    ) -> Any:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
         pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress)))
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
@@ -147,7 +151,6 @@ def _photo_tab(page: Page) -> None:
     submit.click(paint, inputs, [slider, download, line], api_name="paint", concurrency_limit=None)
     compare.click(paint_sheet, inputs, sheet, api_visibility="private", concurrency_limit=None)
     sheet.select(choose, None, style, api_visibility="private", queue=False)
-
 
 def _several_tab(page: Page) -> None:
     text, running = page.text, Running()
@@ -166,7 +169,13 @@ def _several_tab(page: Page) -> None:
             download = gr.DownloadButton(text.zip, interactive=False, elem_id="zip")
 
     def paint(
-        request: gr.Request, photos: list[str] | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+        request: gr.Request,
+        photos: list[str] | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: str,
+        progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         session = str(request.session_hash)
         flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
@@ -182,7 +191,6 @@ def _several_tab(page: Page) -> None:
         paint, [photos, style, *settings], [previews, lines, download], api_visibility="private", concurrency_limit=None
     )
     cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
-
 
 def _video_tab(page: Page) -> None:
     text, running = page.text, Running()
@@ -204,7 +212,13 @@ def _video_tab(page: Page) -> None:
         return _kindly(lambda: video.show_stills(page, video_file, options))  # type: ignore[no-any-return]
 
     def paint(
-        request: gr.Request, video_file: str | None, style: str, strength: float, keep_color: bool, faces: str, progress: gr.Progress = _PROGRESS
+        request: gr.Request,
+        video_file: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: str,
+        progress: gr.Progress = _PROGRESS,
     ) -> str:
         session = str(request.session_hash)
         flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
@@ -220,13 +234,11 @@ def _video_tab(page: Page) -> None:
     submit.click(paint, inputs, result, api_visibility="private", concurrency_limit=None)
     cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
 
-
 def _canceller(running: Running) -> Callable[[gr.Request], None]:
     def cancel(request: gr.Request) -> None:
         running.cancel(str(request.session_hash))
 
     return cancel
-
 
 def _kindly(work: Callable[[], Any]) -> Any:
     """What work returns; a notice becomes a message on the page."""
@@ -234,7 +246,6 @@ def _kindly(work: Callable[[], Any]) -> Any:
         return work()
     except NoticeError as notice:
         raise gr.Error(escape(str(notice)), duration=8, print_exception=False, title="photo2anime") from None
-
 
 def _steps(progress: gr.Progress, description: str = "") -> Step:
     """Progress for the thread that paints: Gradio knows the visitor only in the handler's own context."""
