@@ -43,5 +43,5 @@ clean:
 	@touch $@
 
 .venv/develop: .venv/runtime
-	$(PIP) -e '.[train,dev]'
+	$(PIP) -e '.[app,train,dev]'
 	@touch $@

@@ -478,7 +478,9 @@ def test_the_command_line_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> N
     from photo2anime.web.commands import settings_of
 
     monkeypatch.setenv("PHOTO2ANIME_TOKEN", "from-environment")
-    settings = settings_of(_parser().parse_args(["serve", "--port", "1", "--queue", "3", "--upload-mb", "2.5", "--root-path", "/a/"]))
+    settings = settings_of(
+        _parser().parse_args(["serve", "--port", "1", "--queue", "3", "--upload-mb", "2.5", "--root-path", "/a/"])
+    )
     assert settings == replace(Settings(), port=1, queue=3, upload_mb=2.5, root_path="/a", token="from-environment")
     with pytest.raises(SystemExit):
         _parser().parse_args(["serve", "--queue", "-1"])

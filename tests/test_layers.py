@@ -30,8 +30,10 @@ LAYERS = {  # each module may import those of lower rank
     "painting": 5,
     "doctor": 5,
     "train": 5,
-    "cli": 6,
-    "__main__": 7,
+    "web": 5,
+    "app": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 
 

@@ -195,7 +195,8 @@ def paint(page: Any) -> None:
     page.click("#submit")
     page.wait_for_function(
         "old => { const shown = [...document.querySelectorAll('#result img')];"
-        " return shown.length == 2 && shown.every(i => i.complete && i.naturalWidth) && shown.map(i => i.src).join() != old }",
+        " return shown.length == 2 && shown.every(i => i.complete && i.naturalWidth)"
+        " && shown.map(i => i.src).join() != old }",
         arg=old,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -113,6 +114,7 @@ class _Server(uvicorn.Server):
     def _finish(self) -> None:
         self.workshop.finish(self.workshop.settings.stop_seconds)
         threading.Event().wait(0.7)  # so that the last answers are sent; the page's open event streams never end
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that those streams are cut is no error
         self.force_exit = True
 
 
@@ -177,7 +179,8 @@ def _css(workshop: Workshop) -> str:
     for name in list_styles():
         photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
         data = base64.b64encode(style_thumbnail(workshop, name, photo)).decode()
-        css += f'.cards label:has(input[value="{name}"])::before {{ background-image: url(data:image/webp;base64,{data}) }}\n'
+        card = f'.cards label:has(input[value="{name}"])::before'
+        css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
     return css
 
 

@@ -108,7 +108,7 @@ def build_api(workshop: Workshop) -> FastAPI:
 
 
 class _Upload:
-    """The photo of a request and its fields, from a form or the bare body. Large ones wait on disk; freed at the end."""
+    """The photo of a request and its fields, from a form or the bare body. A large one waits on disk until the end."""
 
     def __init__(self, request: Request) -> None:
         self.request = request

@@ -8,8 +8,10 @@ from typing import Any
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>photo2anime API</title>
 <meta name="viewport" content="width=device-width"><style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }}
-table {{ border-collapse: collapse; width: 100% }} td {{ border-top: 1px solid #8884; padding: .3rem .6rem .3rem 0; vertical-align: top }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem;
+  margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }}
+table {{ border-collapse: collapse; width: 100% }}
+td {{ border-top: 1px solid #8884; padding: .3rem .6rem .3rem 0; vertical-align: top }}
 code, pre {{ font-size: .9rem }} pre {{ overflow: auto; background: #8882; padding: .8rem; border-radius: .5rem }}
 </style></head><body><h1>photo2anime API</h1>
 <p>The same as <a href="openapi.json">openapi.json</a>. With a token: <code>Authorization: Bearer TOKEN</code>.</p>

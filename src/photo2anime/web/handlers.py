@@ -165,6 +165,7 @@ def _upload(page: Page, path: str | None, nothing: str) -> Path:
 
 
 def wait_for(job: Job) -> Any:
+    """What the job gives. Raises what it raised."""
     while True:
         try:
             return job.future.result(timeout=0.5)

@@ -50,7 +50,7 @@ class Jobs:
     def __init__(self, workers: int, most_waiting: int, seconds: float) -> None:
         self.workers, self.most_waiting, self.seconds = workers, most_waiting, seconds
         self._lock = threading.Lock()
-        self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._open: set[Job] = set()
         self._running = 0
         self._closed = False
@@ -80,16 +80,20 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """Takes no more jobs, and refuses those that have not begun."""
+        """Takes no more jobs, refuses those that have not begun, and lets the threads end after what they do."""
         with self._lock:
             self._closed = True
             while True:
                 try:
                     job = self._todo.get_nowait()
                 except queue.Empty:
-                    return
+                    break
+                if job is None:
+                    continue
                 self._open.discard(job)
                 job.future.set_exception(Problem(503, "the server is stopping; try again in a minute", 60))
+            for _ in range(self.workers):
+                self._todo.put(None)
 
     def stop_running(self) -> None:
         """Ends what still runs at its next step."""
@@ -98,8 +102,7 @@ class Jobs:
                 job.stop(Problem(503, "the server has stopped; try again in a minute", 60))
 
     def _work(self) -> None:
-        while True:
-            job = self._todo.get()
+        while job := self._todo.get():
             with self._lock:
                 self._running += 1
             job.run()

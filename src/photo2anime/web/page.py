@@ -26,16 +26,6 @@ _PROGRESS = gr.Progress()
 _PICTURES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp"]
 
 
-class PhotoInput(gr.Image):
-    """An image box that hands over the upload's path untouched: our own reader is the one door for pictures."""
-
-    def get_block_name(self) -> str:
-        return "image"
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
 class Running:
     """What can be cancelled: the flag of each visitor's long work, by Gradio's session."""
 
@@ -100,14 +90,26 @@ def _settings(text: Text) -> list[gr.components.Component]:
     return [strength, keep_color, faces]
 
 
+def _photo_box(text: Text) -> gr.Image:
+    """Where the photo goes in. It hands over the upload's path untouched: our own reader is the one door for pictures."""
+    photo = gr.Image(
+        label=text.your_photo,
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "webcam", "clipboard"],
+        height=340,
+        elem_id="photo",
+        buttons=["fullscreen"],
+    )
+    photo.preprocess = lambda payload: payload.path if payload else None
+    return photo
+
+
 def _photo_tab(page: Page) -> None:
     text = page.text
     with gr.Row():
         with gr.Column():
-            photo = PhotoInput(
-                label=text.your_photo, type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"],
-                height=340, elem_id="photo", buttons=["fullscreen"],
-            )  # fmt: skip
+            photo = _photo_box(text)
             examples = [[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES]
             gr.Examples(examples, photo, label=text.examples, api_visibility="private", elem_id="examples")
             style = _style_cards(text, page.workshop.settings.style)

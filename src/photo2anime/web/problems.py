@@ -9,7 +9,7 @@ from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
 
 
 @dataclass
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  an answer, not always a mistake
     """An answer other than the one that was asked for. retry_seconds: when to try again, if that can help."""
 
     status: int

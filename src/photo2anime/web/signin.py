@@ -13,7 +13,8 @@ from photo2anime.web.settings import Settings
 
 _FORM = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>photo2anime</title>
 <meta name="viewport" content="width=device-width"><style>
-body {{ font: 1.1rem system-ui, sans-serif; display: grid; place-content: center; min-height: 90vh; color-scheme: light dark }}
+body {{ font: 1.1rem system-ui, sans-serif; display: grid; place-content: center;
+  min-height: 90vh; color-scheme: light dark }}
 form {{ display: grid; gap: 1rem; width: min(20rem, 80vw) }} input, button {{ font: inherit; padding: .6rem }}
 </style></head><body><form method="post" action="{action}"><label for="token">{ask}</label>
 <input id="token" name="token" type="password" required autofocus autocomplete="current-password">

@@ -10,8 +10,6 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 _PREFIX = "photo2anime-serve-"
 
 
@@ -82,6 +80,8 @@ def _size(file: Path) -> int:
 
 def _remove_left_behind() -> None:
     """Folders of servers that ended without cleaning up, as after a power cut."""
+    import psutil
+
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         number = folder.name.removeprefix(_PREFIX).split("-")[0]
         if number.isdigit() and not psutil.pid_exists(int(number)):

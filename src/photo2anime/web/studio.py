@@ -1,4 +1,4 @@
-"""How the server paints: encoded photo and options in, encoded anime out. The one place where options meet the styles."""
+"""How the server paints: photo and options in, anime out. The one place where options meet the styles."""
 
 from __future__ import annotations
 

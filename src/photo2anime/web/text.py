@@ -73,8 +73,8 @@ ENGLISH = Text(
     other_link="zh/",
     title="photo2anime",
     subtitle="Your photo as anime, in about two seconds.",
-    privacy="Everything happens on this server: nothing is sent elsewhere. Photos and results are deleted after an hour, "
-    "and when the server stops.",
+    privacy="Everything happens on this server: nothing is sent elsewhere. Photos and results are deleted after an "
+    "hour, and when the server stops.",
     theme="Dark or light",
     photo_tab="Photo",
     video_tab="Video",

@@ -50,7 +50,11 @@ class Workshop:
         """Waits for what runs, at most so many seconds, then stops it. A video is stopped at once."""
         self.close()
         self.videos.stop_running()
+        self._wait(seconds)
+        self.jobs.stop_running()
+        self._wait(1)  # for the tile in hand
+
+    def _wait(self, seconds: float) -> None:
         latest = time.monotonic() + seconds
         while self.jobs.running + self.videos.running and time.monotonic() < latest:
             time.sleep(0.02)
-        self.jobs.stop_running()
