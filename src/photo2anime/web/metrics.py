@@ -37,4 +37,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
-        return generate_latest(self.registry)
+        return bytes(generate_latest(self.registry))

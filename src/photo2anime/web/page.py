@@ -91,7 +91,7 @@ def _settings(text: Text) -> list[gr.components.Component]:
 
 
 def _photo_box(text: Text) -> gr.Image:
-    """Where the photo goes in. It hands over the upload's path untouched: our own reader is the one door for pictures."""
+    """Where the photo goes in. It hands over the upload's path untouched: our reader is the one door for pictures."""
     photo = gr.Image(
         label=text.your_photo,
         type="filepath",
