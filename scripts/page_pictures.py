@@ -53,7 +53,9 @@ if __name__ == "__main__":
         photograph(wide, args.url, args.photo, IMAGES / "page.png")
         seconds = [click_to_picture(wide) for _ in range(args.times)]
         if seconds:
-            print(f"click to picture: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
+            print(
+                f"click to picture: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}"
+            )
         phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
         photograph(phone, args.url, args.photo, IMAGES / "page-phone.png")
         browser.close()

@@ -120,7 +120,7 @@ def check_load(bare: str, pid: int) -> None:
 def check_shutdown(bare: str, process: subprocess.Popen[str]) -> None:
     """A painting under way is finished, later ones are refused, and the process is gone within ten seconds."""
     answers: list[httpx.Response] = []
-    photo = encoded("JPEG", 1500, 2000)
+    photo = encoded("JPEG", 600, 800)
     painting = threading.Thread(
         target=lambda: answers.append(httpx.post(f"{bare}/api/paint", content=photo, timeout=60))
     )
@@ -136,7 +136,7 @@ def check_shutdown(bare: str, process: subprocess.Popen[str]) -> None:
         assert time.monotonic() - started < 10
     painting.join()
     assert answers[0].status_code == 200
-    assert np.asarray(Image.open(io.BytesIO(answers[0].content))).shape == (1500, 2000, 3)
+    assert np.asarray(Image.open(io.BytesIO(answers[0].content))).shape == (600, 800, 3)
 
 
 def refused(address: str, photo: bytes) -> bool:

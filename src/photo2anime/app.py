@@ -53,6 +53,8 @@ def serve(settings: Settings) -> int:
         _Server(config, workshop).run([listening])
     finally:
         workshop.storage.remove()
+        if workshop.jobs.running or workshop.videos.running:  # a thread inside ONNX Runtime cannot be ended otherwise
+            os._exit(0)
     return 0
 
 
