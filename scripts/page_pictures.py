@@ -1,4 +1,4 @@
-"""Makes docs/images/page.png and page-phone.png, and times the page: scripts/page_pictures.py URL PHOTO [--times 20]."""
+"""Makes docs/images/page.png and page-phone.png, and times the page: page_pictures.py URL PHOTO [--times 20]."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ pytest.importorskip("gradio")
 from photo2anime import list_styles
 from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.types import Picture
-from photo2anime.web import handlers
+from photo2anime.web import handlers, video
 from photo2anime.web.handlers import NoticeError, Page
 from photo2anime.web.settings import Settings
 from photo2anime.web.studio import PaintOptions
@@ -115,6 +115,32 @@ def test_a_full_queue_is_told_kindly(page: Page) -> None:
     page.workshop.jobs.most_waiting = -page.workshop.jobs.workers
     with pytest.raises(NoticeError, match="Many people"):
         handlers.paint_photo(page, uploaded(page), PaintOptions())
+
+
+class Painter:
+    """Stands in for photo2anime.video: a video of four frames, painted one by one."""
+
+    def paint_video(self, source: Path, target: Path, paint: Any, *, progress: Any, cancelled: threading.Event) -> None:
+        for done in range(4):
+            progress(done, 4)
+            paint(Picture(photo_of(16, 16)))
+        target.write_bytes(source.read_bytes())
+
+    def stills(self, source: Path, count: int) -> list[Picture]:
+        return [Picture(photo_of(16, 24, seed)) for seed in range(count)]
+
+
+def test_a_video_is_previewed_painted_and_cancelled(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "_painter", Painter)
+    source, flag, seen = str(page.workshop.storage.write("clip.mov", b"clip")), threading.Event(), []
+    assert [Image.open(still).size for still in video.show_stills(page, source, PaintOptions())] == [(24, 16)] * 3
+    painted = video.show_video(page, source, PaintOptions(), lambda done, total: seen.append((done, total)), flag)
+    assert Path(painted).name == "clip-hayao.mp4" and Path(painted).read_bytes() == b"clip"
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    with pytest.raises(NoticeError, match="Cancelled"):
+        video.show_video(page, source, PaintOptions(), lambda done, total: flag.set(), flag)
+    with pytest.raises(NoticeError, match="First choose a video"):
+        video.show_video(page, "/etc/passwd", PaintOptions(), lambda done, total: None, threading.Event())
 
 
 def test_names_of_results_are_harmless(page: Page) -> None:

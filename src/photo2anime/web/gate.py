@@ -171,7 +171,7 @@ class Guarded:
 
 
 def _below_root(scope: Message, root_path: str) -> tuple[Message, str]:
-    """The scope with root_path before its path, as ASGI wants it, and the path without; proxies may cut it off or not."""
+    """The scope with root_path before its path, as ASGI wants it, and the path without; a proxy may cut it off."""
     path: str = scope["path"]
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         path = path.removeprefix(root_path) or "/"
