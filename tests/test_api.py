@@ -475,7 +475,7 @@ def test_a_browser_signs_in_once(opened: Opened) -> None:
 
 def test_the_command_line_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     from photo2anime.cli import _parser
-    from photo2anime.web.commands import settings_of
+    from photo2anime.serve_command import settings_of
 
     monkeypatch.setenv("PHOTO2ANIME_TOKEN", "from-environment")
     settings = settings_of(

@@ -32,8 +32,9 @@ LAYERS = {  # each module may import those of lower rank
     "train": 5,
     "web": 5,
     "app": 6,
-    "cli": 7,
-    "__main__": 8,
+    "serve_command": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 
 

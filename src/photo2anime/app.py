@@ -111,7 +111,15 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             self.workshop.close()
             threading.Thread(target=self._finish, daemon=True).start()
+            last = threading.Timer(self.workshop.settings.stop_seconds + 1.5, self._end)
+            last.daemon = True
+            last.start()
         self.should_exit = True
+
+    def _end(self) -> None:
+        """What has not ended by now, on a busy machine Python's own clearing up, is not waited for."""
+        self.workshop.storage.remove()
+        os._exit(0)
 
     def _finish(self) -> None:
         self.workshop.finish(self.workshop.settings.stop_seconds)

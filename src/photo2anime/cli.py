@@ -13,9 +13,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
+from photo2anime.serve_command import add_serve_command
 from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
-from photo2anime.web.commands import add_serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
