@@ -42,7 +42,7 @@ class Settings:
     video_seconds: float = 3600
     upload_seconds: float = 120
     keep_seconds: float = 3600
-    stop_seconds: float = 8
+    stop_seconds: float = 6
 
     @property
     def slots(self) -> int:
