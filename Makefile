@@ -43,5 +43,5 @@ clean:
 	@touch $@
 
 .venv/develop: .venv/runtime
-	$(PIP) -e '.[train,video,dev]'
+	$(PIP) -e '.[app,train,video,dev]'
 	@touch $@

@@ -35,8 +35,11 @@ LAYERS = {  # each module may import those of lower rank
     "doctor": 6,
     "train": 6,
     "video": 6,
-    "cli": 8,
-    "__main__": 9,
+    "web": 7,
+    "app": 8,
+    "serve_command": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 
 

@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
+from photo2anime.serve_command import add_serve_command
 from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.commands import add_video_commands
@@ -67,6 +68,7 @@ def _parser() -> ArgumentParser:
     doctor = commands.add_parser("doctor", help="check this installation and say what to mend")
     doctor.set_defaults(run=_doctor)
     add_video_commands(commands)
+    add_serve_command(commands)
     add_train_commands(commands)
     return parser
 

@@ -45,6 +45,13 @@ def side_by_side(photo: RGB, anime: RGB) -> RGB:
     return np.concatenate([photo, anime], axis=1)
 
 
+def beside(picture: Picture, painted: Picture) -> Picture:
+    """The photo left, its painting right, transparency of both kept."""
+    alpha = picture.alpha
+    both = None if alpha is None else side_by_side(alpha, alpha)
+    return replace(painted, rgb=side_by_side(picture.rgb, painted.rgb), alpha=both)
+
+
 def feather_into(canvas: RGB, painted: RGB, top: int, left: int, ramp_rows: int, ramp_cols: int) -> None:
     """Puts painted on canvas at (top, left), fading in over its first ramp_rows and ramp_cols pixels."""
     height, width = painted.shape[:2]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from photo2anime.metadata import descriptive, save_arguments
-from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
 
@@ -26,6 +26,7 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".av
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
 _ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
+_OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
 _pillow_limit = threading.Lock()
 
@@ -168,7 +169,7 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
     try:
         return read()
     except UnidentifiedImageError:
-        raise Photo2AnimeError(
+        raise NotAPictureError(
             "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
@@ -186,12 +187,12 @@ def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
     with _pillow_limit:
         pillows_own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(file)
+            image = Image.open(file, formats=[*_OPENED, *({"HEIF"} & Image.OPEN.keys())])
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_own
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        raise Photo2AnimeError(
+        raise TooLargeError(
             f"has {megapixels:.3g} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
         )
     return image

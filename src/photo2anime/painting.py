@@ -154,7 +154,7 @@ class Painter:
                 continue
             picture = picture or self._read(job)
             painting = stylizer.paint_picture(picture, self.look)
-            painted = _beside(picture, painting.picture) if self.args.side_by_side else painting.picture
+            painted = compose.beside(picture, painting.picture) if self.args.side_by_side else painting.picture
             for warning in painting.warnings:
                 self._say(f"{job.source}: {warning}", sys.stderr)
             if target is None:
@@ -248,12 +248,6 @@ class Painter:
         self.bar = tqdm(jobs, unit="photo")
         bar: Iterable[Job] = self.bar
         return bar
-
-
-def _beside(picture: Picture, painted: Picture) -> Picture:
-    alpha = picture.alpha
-    both = None if alpha is None else compose.side_by_side(alpha, alpha)
-    return replace(painted, rgb=compose.side_by_side(picture.rgb, painted.rgb), alpha=both)
 
 
 def _told(face: PaintedFace) -> dict[str, Any]:

@@ -130,11 +130,13 @@ class Stylizer:
         array = painted.rgb if painted.alpha is None else np.dstack([painted.rgb, painted.alpha])
         return array if isinstance(photo, np.ndarray) else Image.fromarray(array)
 
-    def paint_picture(self, picture: Picture, look: Look | None = None) -> Painting:
-        """The picture painted as the look says, with what was found in it."""
+    def paint_picture(
+        self, picture: Picture, look: Look | None = None, *, on_tile: Callable[[int, int], None] = lambda *_: None
+    ) -> Painting:
+        """The picture painted as the look says, with what was found in it. on_tile: as in `paint`."""
         look, photo = look or Look(), picture.rgb
         found = portraits.find_sitters(photo, look.faces, self.face_painters, own_style=self.card.name)
-        anime = self.paint(photo)
+        anime = self.paint(photo, on_tile=on_tile)
         anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
         if look.keep_color:
             anime = compose.keep_color(photo, anime)

@@ -24,6 +24,14 @@ class Photo2AnimeError(Exception):
     """A mistake the user can mend. One line: what is wrong, what is accepted, what to do."""
 
 
+class NotAPictureError(Photo2AnimeError):
+    """The bytes are in no format this program reads."""
+
+
+class TooLargeError(Photo2AnimeError):
+    """A picture has more pixels than are accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A decoded picture, upright and in sRGB, with what has to survive painting.

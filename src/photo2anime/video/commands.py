@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from importlib.util import find_spec
+from pathlib import Path
 
-from photo2anime.types import Photo2AnimeError
+from photo2anime.types import Look, Photo2AnimeError
 
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
@@ -43,6 +45,16 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("--frames", type=int, metavar="N", help="stop after so many painted frames")
     p.add_argument("--save-stills", metavar="DIR", help="write painted frames as JPEG instead of showing a window")
     p.set_defaults(run=_live)
+
+
+def default_arguments(source: Path, target: Path, look: Look) -> Namespace:
+    """What the command line would give `photo2anime video SOURCE -o TARGET --overwrite`, painted as look says."""
+    parser = ArgumentParser()
+    add_video_commands(parser.add_subparsers())
+    args = parser.parse_args(["video", str(source), "-o", str(target), "--overwrite"])
+    for field in fields(look):
+        setattr(args, field.name, getattr(look, field.name))
+    return args
 
 
 def _add_painting(p: ArgumentParser) -> None:

@@ -31,6 +31,7 @@ from photo2anime.video.tracks import FramePainter
 _READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
 Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
 Source = VideoSource | animation.AnimationSource
+Progress = Callable[[int, int | None], None]  # frames done, frames in all as far as is known
 
 
 def video(args: Namespace) -> int:
@@ -59,10 +60,12 @@ def video(args: Namespace) -> int:
 
 
 class Run:
-    """One video on its way. args: what the command line was given."""
+    """One video on its way. args: what the command line was given. progress: told of each painted frame."""
 
-    def __init__(self, args: Namespace, source: Source, stylizer: Stylizer) -> None:
-        self.args, self.source, self.stylizer = args, source, stylizer
+    def __init__(
+        self, args: Namespace, source: Source, stylizer: Stylizer, progress: Progress = lambda done, total: None
+    ) -> None:
+        self.args, self.source, self.stylizer, self.progress = args, source, stylizer, progress
         self.target = choose_target(args, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
         look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
@@ -82,12 +85,16 @@ class Run:
         self._note_sizes(facts, encoding.height, encoding.width)
         muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
-        segments = Segments(self.target, self._settings())
+        segments = self.segments()
         with told_as_ours(self.target):
             self._go_on_from(segments.open(args.resume))
         if segments.frames:
             self.say(f"going on after {segments.frames} frames that are done")
         return lambda: self._paint_segments(encoding, muxer, segments)
+
+    def segments(self) -> Segments:
+        """What is painted already, beside the target."""
+        return Segments(self.target, self._settings())
 
     def _paint_segments(self, encoding: Encoding, muxer: Muxer, segments: Segments) -> None:
         """The result as a video file; segments that are done stay beside it until it is whole."""
@@ -208,6 +215,7 @@ class Run:
         try:
             for frame in frames:
                 self.painted += 1
+                self.progress(self.painted, self.source.facts.frames)
                 if bar is not None:
                     bar.update()
                 yield frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +53,7 @@ class VideoSource:
     def __exit__(self, *_: object) -> None:
         self.container.close()
 
-    def frames(self, skip: int = 0) -> Iterator[Frame]:
+    def frames(self, skip: int = 0) -> Generator[Frame, None, None]:
         """Frame after frame from start on, without the first skip of them; timestamps count from start.
 
         Timestamps are those of the file, each at least one unit after the one before. What could not be decoded is

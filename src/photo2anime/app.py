@@ -1,0 +1,209 @@
+"""`photo2anime serve`: the web page and the HTTP API, started, guarded and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator
+from importlib import resources
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI
+
+from photo2anime.styles import list_styles
+from photo2anime.types import Photo2AnimeError
+from photo2anime.web.api import build_api
+from photo2anime.web.gate import Gate
+from photo2anime.web.settings import MB, Settings
+from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.workshop import Workshop
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+_SWEEP_SECONDS = 60
+
+
+def serve(settings: Settings) -> int:
+    """Serves until SIGINT or SIGTERM, then finishes what runs; returns the exit code."""
+    listening = _listen(settings)
+    workshop = Workshop(settings)
+    try:
+        app = create_app(workshop)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=settings.connections,
+            timeout_keep_alive=10,
+            proxy_headers=bool(settings.proxy),
+            forwarded_allow_ips=settings.proxy or None,
+            ws="none",
+        )
+        _Server(config, workshop).run([listening])
+    finally:
+        workshop.storage.remove()
+        if workshop.jobs.running or workshop.videos.running:  # a thread inside ONNX Runtime cannot be ended otherwise
+            os._exit(0)
+    return 0
+
+
+def create_app(workshop: Workshop) -> Gate:
+    """The whole ASGI app: gate, API, and the page in two languages. Styles are loaded, so that nobody waits for it."""
+    _stay_offline(workshop)
+    import gradio as gr
+
+    from photo2anime.web.page import build_page
+
+    api = build_api(workshop)
+    api.router.lifespan_context = _lifespan(workshop)
+
+    css = _css(workshop)
+    for path, text in (("/zh", CHINESE), ("/", ENGLISH)):
+        blocks = build_page(workshop, text)
+        gr.mount_gradio_app(
+            api,
+            blocks,
+            path,
+            root_path=workshop.settings.root_path + path.rstrip("/") or None,
+            footer_links=[],
+            run_history=False,
+            show_error=True,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            max_file_size=int(max(workshop.settings.upload_mb, workshop.settings.video_mb) * MB),
+            theme=_theme(),
+            css=css,
+            head=_head(text),
+        )
+    workshop.storage.keep_present()
+    return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that refuses new paintings at the signal, finishes those that run, and waits for nothing else."""
+
+    def __init__(self, config: uvicorn.Config, workshop: Workshop) -> None:
+        super().__init__(config)
+        self.workshop = workshop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+            address = f"http://{shown}:{port}{self.workshop.settings.root_path}/"
+            sys.stdout.write(f"photo2anime is at {address}  (Ctrl-C ends it)\n")
+            sys.stdout.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self.workshop.close()
+            threading.Thread(target=self._finish, daemon=True).start()
+            last = threading.Timer(self.workshop.settings.stop_seconds + 1.5, self._end)
+            last.daemon = True
+            last.start()
+        self.should_exit = True
+
+    def _end(self) -> None:
+        """What has not ended by now, on a busy machine Python's own clearing up, is not waited for."""
+        self.workshop.storage.remove()
+        os._exit(0)
+
+    def _finish(self) -> None:
+        self.workshop.finish(self.workshop.settings.stop_seconds)
+        threading.Event().wait(0.7)  # so that the last answers are sent; the page's open event streams never end
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that those streams are cut is no error
+        self.force_exit = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Photo2AnimeError(
+            f"cannot listen on {settings.host} port {settings.port} ({reason}); choose another --host or --port"
+        ) from error
+    return listening
+
+
+def _stay_offline(workshop: Workshop) -> None:
+    """Everything Gradio would send or fetch is switched off, and its files go to our folder. Before its import."""
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_TEMP_DIR": str(workshop.storage.folder),
+        "GRADIO_RUN_HISTORY": "False",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    tempfile.tempdir = str(workshop.storage.folder)
+
+
+def _lifespan(workshop: Workshop):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeper = asyncio.create_task(_sweep(workshop))
+        yield
+        sweeper.cancel()
+
+    return lifespan
+
+
+async def _sweep(workshop: Workshop) -> None:
+    while True:
+        await asyncio.sleep(min(_SWEEP_SECONDS, workshop.settings.keep_seconds))
+        await asyncio.to_thread(workshop.storage.sweep)
+
+
+def _theme() -> gr.Theme:
+    import gradio as gr
+
+    fonts = ["system-ui", "sans-serif"]
+    return gr.themes.Soft(
+        primary_hue="rose", secondary_hue="rose", neutral_hue="slate", font=fonts, font_mono=["monospace"]
+    )
+
+
+def _css(workshop: Workshop) -> str:
+    """The style sheet, with each style's card painted by the style itself."""
+    from photo2anime.web.handlers import style_thumbnail
+    from photo2anime.web.page import PHOTOS
+
+    css = resources.files("photo2anime").joinpath("web/style.css").read_text(encoding="utf-8")
+    for name in list_styles():
+        photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
+        data = base64.b64encode(style_thumbnail(workshop, name, photo)).decode()
+        card = f'.cards label:has(input[value="{name}"])::before'
+        css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
+    return css
+
+
+def _head(text: Text) -> str:
+    """Gradio's own words follow the browser's language: it is told the page's. And its radio buttons, each a group of
+    its own, become groups that the arrow keys walk through.
+    """
+    tag = "zh-CN" if text.language == "zh" else "en"
+    return (
+        f'<script>document.documentElement.lang = "{tag}";'
+        f'Object.defineProperty(navigator, "language", {{ get: () => "{tag}" }});'
+        f'Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});'
+        'document.addEventListener("focusin", ({ target }) => { if (target.type !== "radio") return;'
+        'const all = target.closest("fieldset").querySelectorAll("input[type=radio]");'
+        "all.forEach((one) => { one.name = all[0].name; }); });</script>"
+    )

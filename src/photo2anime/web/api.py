@@ -1,0 +1,190 @@
+"""The HTTP API: POST /api/paint, GET /api/styles, /healthz, /metrics, /docs; every error as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from typing import IO, Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from photo2anime import __version__
+from photo2anime.styles import list_styles
+from photo2anime.types import Photo2AnimeError
+from photo2anime.web.docs_page import docs_page
+from photo2anime.web.fields import PaintFields
+from photo2anime.web.jobs import Job
+from photo2anime.web.problems import Problem, problem_of
+from photo2anime.web.studio import Painted, check
+from photo2anime.web.workshop import Workshop
+
+_IN_MEMORY_BYTES = 1_000_000  # a larger upload waits on disk
+
+_ERROR = {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "no photo in the request", "content": _ERROR},
+    401: {"description": "the token is missing or wrong", "content": _ERROR},
+    408: {"description": "the upload came too slowly", "content": _ERROR},
+    413: {"description": "too many bytes or pixels", "content": _ERROR},
+    415: {"description": "the upload is no picture", "content": _ERROR},
+    422: {"description": "a field is wrong, or the picture damaged", "content": _ERROR},
+    429: {"description": "too many requests a minute", "content": _ERROR},
+    503: {"description": "too much is waiting, or the painting took too long", "content": _ERROR},
+}
+_FIELDS = PaintFields.model_json_schema()
+_PHOTO = {"photo": {"type": "string", "format": "binary", "description": "the photo"}}
+_FORM = {**_FIELDS, "properties": {**_PHOTO, **_FIELDS["properties"]}, "required": ["photo"]}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": _FORM},
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+def build_api(workshop: Workshop) -> FastAPI:
+    """The app with the API's routes; the page is mounted into it afterwards."""
+    api = FastAPI(
+        title="photo2anime",
+        version=__version__,
+        description="Turns photos into anime.",
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": workshop.settings.root_path or "/"}],
+    )
+    _answer_errors(api)
+
+    @api.post(
+        "/api/paint",
+        summary="Paint a photo",
+        description="A multipart form with the field `photo`, or the photo itself as the body. Fields may also stand "
+        "in the query.",
+        response_class=Response,
+        responses={200: {"description": "the painting", "content": {"image/*": {}}}, **_ERRORS},
+        openapi_extra={"requestBody": _BODY},
+    )
+    async def paint(request: Request, query: Annotated[PaintFields, Query()]) -> Response:
+        async with _Upload(request) as upload:
+            fields = PaintFields.model_validate({**query.model_dump(exclude_unset=True), **upload.fields})
+            options = fields.options()
+            check(options)
+            started = time.perf_counter()
+            job = workshop.start_painting(upload.photo, options, fields.write(), lambda done, total: None)
+            painted = await _result(job, request)
+        headers = {
+            "content-disposition": f'inline; filename="anime-{options.style}{painted.suffix}"',
+            "server-timing": f"paint;dur={1000 * (time.perf_counter() - started):.0f}",
+            "cache-control": "no-store",
+        }
+        return Response(painted.data, media_type=painted.media_type, headers=headers)
+
+    @api.get("/api/styles", summary="The installed styles", responses={401: _ERRORS[401]})
+    async def styles() -> list[dict[str, str]]:
+        return [
+            {"name": card.name, "description": card.description, "license": card.license}
+            for card in list_styles().values()
+        ]
+
+    @api.get("/healthz", summary="Whether the server is up")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @api.get("/metrics", summary="Counters, as Prometheus text", response_class=Response, responses={401: _ERRORS[401]})
+    async def metrics() -> Response:
+        return Response(workshop.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(api.openapi()))
+
+    return api
+
+
+class _Upload:
+    """The photo of a request and its fields, from a form or the bare body. A large one waits on disk until the end."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.photo: IO[bytes]
+        self.fields: dict[str, str] = {}
+        self._form: FormData | None = None
+
+    async def __aenter__(self) -> _Upload:
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            await self._take_form()
+        elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
+            self.photo = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  type: ignore[assignment]
+            async for part in self.request.stream():
+                self.photo.write(part)
+        else:
+            raise Problem(415, f"a body of type {kind[:100]!r} is not taken; send multipart/form-data or image/*")
+        if self.photo.seek(0, 2) == 0:
+            await self.__aexit__()
+            raise Problem(400, "the photo is empty (0 bytes); send it in the body or in the form field `photo`")
+        self.photo.seek(0)
+        return self
+
+    async def _take_form(self) -> None:
+        form = self._form = await self.request.form(max_files=1, max_fields=20)
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile) and name == "photo":
+                self.photo = value.file
+            elif isinstance(value, str) and name != "photo":
+                self.fields[name] = value
+            else:
+                raise Problem(
+                    422, f"the form field {name[:100]!r} is not what it should be: photo is a file, the rest text"
+                )
+        if not hasattr(self, "photo"):
+            raise Problem(400, "the form has no file called photo")
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._form is not None:
+            await self._form.close()
+        elif hasattr(self, "photo"):
+            self.photo.close()
+
+
+async def _result(job: Job, request: Request) -> Painted:
+    """What the job gives; a client who leaves before it is done ends it."""
+    future = asyncio.ensure_future(asyncio.wrap_future(job.future))
+    while not (await asyncio.wait([future], timeout=0.5))[0]:
+        if await request.is_disconnected():
+            job.stop(Problem(400, "the client has left"))
+    painted: Painted = future.result()
+    return painted
+
+
+def _answer_errors(api: FastAPI) -> None:
+    async def by_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return Response(error.body, error.status, error.headers)
+
+    async def by_mistake(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Photo2AnimeError)
+        return await by_problem(request, problem_of(error))
+
+    async def by_field(request: Request, error: Exception) -> Response:
+        errors: Any = error.errors()  # type: ignore[attr-defined]
+        lines = [f"{'.'.join(str(part) for part in e['loc'] if part != 'query')}: {e['msg']}" for e in errors]
+        return JSONResponse({"error": "; ".join(lines)}, 422)
+
+    async def by_status(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+    from fastapi.exceptions import RequestValidationError
+
+    api.add_exception_handler(Problem, by_problem)
+    api.add_exception_handler(Photo2AnimeError, by_mistake)
+    api.add_exception_handler(RequestValidationError, by_field)
+    api.add_exception_handler(ValidationError, by_field)
+    api.add_exception_handler(HTTPException, by_status)

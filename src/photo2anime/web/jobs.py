@@ -1,0 +1,112 @@
+"""Paintings in a queue: so many at a time, so many waiting, so long each; what is over is refused at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from photo2anime.web.problems import Problem
+
+
+class Job:
+    """One piece of work. The work calls `check` between its steps, so that it can be stopped there."""
+
+    def __init__(self, work: Callable[[Job], Any], seconds: float, on_step: Callable[[int, int], None]) -> None:
+        self.work, self.seconds, self.on_step = work, seconds, on_step
+        self.future: Future[Any] = Future()
+        self.deadline = float("inf")
+        self._stopped: Problem | None = None
+
+    def stop(self, problem: Problem) -> None:
+        """Ends the job at its next step, or before it starts."""
+        self._stopped = problem
+
+    def check(self, done: int = 0, total: int = 0) -> None:
+        """Raises Problem when the job is to stop or its time is over; else tells the progress."""
+        if self._stopped:
+            raise self._stopped
+        if time.monotonic() > self.deadline:
+            raise Problem(503, f"the painting took longer than {self.seconds:g} seconds; send a smaller photo", 60)
+        if total:
+            self.on_step(done, total)
+
+    def run(self) -> None:
+        """Does the work and fills the future."""
+        self.deadline = time.monotonic() + self.seconds
+        try:
+            self.check()
+            self.future.set_result(self.work(self))
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to whoever waits for this job
+            self.future.set_exception(error)
+
+
+class Jobs:
+    """Threads that work off jobs. workers: jobs at a time. most_waiting: jobs that may wait. seconds: for each job."""
+
+    def __init__(self, workers: int, most_waiting: int, seconds: float) -> None:
+        self.workers, self.most_waiting, self.seconds = workers, most_waiting, seconds
+        self._lock = threading.Lock()
+        self._todo: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._open: set[Job] = set()
+        self._running = 0
+        self._closed = False
+        for _ in range(workers):
+            threading.Thread(target=self._work, name="painter", daemon=True).start()
+
+    @property
+    def running(self) -> int:
+        """Jobs being worked on."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not begun."""
+        return len(self._open) - self._running
+
+    def submit(self, work: Callable[[Job], Any], on_step: Callable[[int, int], None] = lambda done, total: None) -> Job:
+        """The job, queued; its result comes in job.future. Raises Problem 503 when the queue is full or closed."""
+        with self._lock:
+            if self._closed:
+                raise Problem(503, "the server is stopping; try again in a minute", 60)
+            if len(self._open) >= self.workers + self.most_waiting:
+                raise Problem(503, "too many paintings are waiting; try again in a moment", 5)
+            job = Job(work, self.seconds, on_step)
+            self._open.add(job)
+        self._todo.put(job)
+        return job
+
+    def close(self) -> None:
+        """Takes no more jobs, refuses those that have not begun, and lets the threads end after what they do."""
+        with self._lock:
+            self._closed = True
+            while True:
+                try:
+                    job = self._todo.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    continue
+                self._open.discard(job)
+                job.future.set_exception(Problem(503, "the server is stopping; try again in a minute", 60))
+            for _ in range(self.workers):
+                self._todo.put(None)
+
+    def stop_running(self) -> None:
+        """Ends what still runs at its next step."""
+        with self._lock:
+            for job in self._open:
+                job.stop(Problem(503, "the server has stopped; try again in a minute", 60))
+
+    def _work(self) -> None:
+        while job := self._todo.get():
+            with self._lock:
+                self._running += 1
+            job.run()
+            with self._lock:
+                self._running -= 1
+                self._open.discard(job)
+            del job  # its picture must not stay until the next one comes

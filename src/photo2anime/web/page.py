@@ -1,0 +1,279 @@
+"""The web page: which components there are and which function stands behind which button."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from photo2anime.styles import list_styles
+from photo2anime.types import FaceChoice
+from photo2anime.web import handlers, video
+from photo2anime.web.handlers import NoticeError, Page
+from photo2anime.web.studio import PaintOptions, faces_offered
+from photo2anime.web.text import ENGLISH, Text, style_label
+from photo2anime.web.workshop import Step, Workshop
+
+PHOTOS = Path(str(resources.files("photo2anime"))) / "web" / "photos"
+_EXAMPLES = ("china", "coast", "astronaut", "coffee")
+_PROGRESS = gr.Progress()
+_PICTURES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp"]
+
+
+class Running:
+    """What can be cancelled: the flag of each visitor's long work, by Gradio's session."""
+
+    def __init__(self) -> None:
+        self._flags: dict[str, threading.Event] = {}
+
+    def start(self, session: str) -> threading.Event:
+        """A new flag for the visitor's work."""
+        flag = self._flags[session] = threading.Event()
+        return flag
+
+    def cancel(self, session: str) -> None:
+        """Sets the flag, if the visitor has work running."""
+        if flag := self._flags.get(session):
+            flag.set()
+
+    def end(self, session: str) -> None:
+        """Forgets the flag."""
+        self._flags.pop(session, None)
+
+
+def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
+    """The page in one language; its buttons paint through the workshop."""
+    page = Page(workshop, text)
+    with gr.Blocks(title=text.title, analytics_enabled=False, fill_width=False) as blocks:
+        _top(text)
+        with gr.Tabs():
+            with gr.Tab(text.photo_tab, id="photo"):
+                _photo_tab(page)
+            if video.offered():
+                with gr.Tab(text.video_tab, id="video"):
+                    _video_tab(page)
+            with gr.Tab(text.several_tab, id="several"):
+                _several_tab(page)
+        gr.HTML(f'<p id="privacy">{text.privacy}</p>')
+    blocks.queue(max_size=workshop.settings.queue + workshop.settings.slots)
+    return blocks
+
+
+def _top(text: Text) -> None:
+    with gr.Row(elem_id="top"):
+        gr.HTML(f"<h1>{text.title}</h1><p>{text.subtitle}</p>")
+        gr.HTML(
+            f'<div class="links"><a href="{text.other_link}" hreflang="{"zh" if text is ENGLISH else "en"}">'
+            f'{text.other_name}</a><button type="button" aria-label="{text.theme}" '
+            "onclick=\"document.body.classList.toggle('dark')\">◐</button></div>"
+        )
+
+
+def _style_cards(text: Text, style: str) -> gr.Radio:
+    choices = [(style_label(name, text), name) for name in list_styles()]
+    return gr.Radio(choices, value=style, label=text.style, elem_classes="cards")
+
+
+def _settings(text: Text) -> list[gr.components.Component]:
+    with gr.Accordion(text.more, open=False):
+        strength = gr.Slider(0, 1, value=1, step=0.05, label=text.strength, info=text.strength_info)
+        keep_color = gr.Checkbox(label=text.keep_color, info=text.keep_color_info)
+        labels = [text.faces_auto, text.faces_off, text.faces_v1, text.faces_v2]
+        choices = list(zip(labels, ("auto", "off", "v1", "v2"), strict=True))
+        faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=faces_offered())
+    return [strength, keep_color, faces]
+
+
+def _photo_box(text: Text) -> gr.Image:
+    """Where the photo goes in. It hands over the upload's path untouched: our reader is the one door for pictures."""
+    photo = gr.Image(
+        label=text.your_photo,
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "webcam", "clipboard"],
+        height=340,
+        elem_id="photo",
+        buttons=["fullscreen"],
+    )
+    photo.preprocess = lambda payload: payload.path if payload else None
+    return photo
+
+
+def _photo_tab(page: Page) -> None:
+    text = page.text
+    with gr.Row():
+        with gr.Column():
+            photo = _photo_box(text)
+            examples = [[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES]
+            gr.Examples(examples, photo, label=text.examples, api_visibility="private", elem_id="examples")
+            style = _style_cards(text, page.workshop.settings.style)
+            with gr.Row():
+                submit = gr.Button(text.submit, variant="primary", elem_id="submit")
+                compare = gr.Button(text.all_styles, elem_id="compare")
+            settings = _settings(text)
+        with gr.Column():
+            slider = gr.ImageSlider(
+                label=text.result,
+                type="filepath",
+                interactive=False,
+                height=440,
+                elem_id="result",
+                buttons=["fullscreen"],
+            )
+            line = gr.Markdown(elem_classes="line")
+            download = gr.DownloadButton(text.download, interactive=False, elem_id="download")
+            sheet = gr.Gallery(
+                label=text.sheet, visible=False, columns=3, height="auto", allow_preview=False, elem_id="sheet"
+            )
+
+    def paint(
+        photo: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        progress: gr.Progress = _PROGRESS,
+    ) -> tuple[Any, ...]:
+        options = PaintOptions(style, strength, keep_color, faces or "auto")
+        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress)))
+        return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
+
+    def paint_sheet(
+        photo: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        progress: gr.Progress = _PROGRESS,
+    ) -> Any:
+        options = PaintOptions(style, strength, keep_color, faces or "auto")
+        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress)))
+        return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
+
+    def choose(event: gr.SelectData) -> str:
+        index: int = event.index
+        return list(list_styles())[index]
+
+    inputs = [photo, style, *settings]
+    submit.click(paint, inputs, [slider, download, line], api_name="paint", concurrency_limit=None)
+    compare.click(paint_sheet, inputs, sheet, api_visibility="private", concurrency_limit=None)
+    sheet.select(choose, None, style, api_visibility="private", queue=False)
+
+
+def _several_tab(page: Page) -> None:
+    text, running = page.text, Running()
+    with gr.Row():
+        with gr.Column():
+            photos = gr.File(label=text.photos, file_count="multiple", file_types=_PICTURES, elem_id="photos")
+            folder = gr.UploadButton(text.folder, file_count="directory", elem_id="folder")
+            style = _style_cards(text, page.workshop.settings.style)
+            with gr.Row():
+                submit = gr.Button(text.paint_all, variant="primary", elem_id="paint-all")
+                cancel = gr.Button(text.cancel, variant="stop")
+            settings = _settings(text)
+        with gr.Column():
+            previews = gr.Gallery(label=text.previews, columns=3, height=440, elem_id="previews")
+            lines = gr.Textbox(show_label=False, container=False, interactive=False, lines=2, elem_id="lines")
+            download = gr.DownloadButton(text.zip, interactive=False, elem_id="zip")
+
+    def paint(
+        request: gr.Request,
+        photos: list[str] | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        progress: gr.Progress = _PROGRESS,
+    ) -> tuple[Any, ...]:
+        session = str(request.session_hash)
+        flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        try:
+            several = _kindly(lambda: handlers.paint_several(page, photos, options, _steps(progress), flag))
+        finally:
+            running.end(session)
+        ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
+        return several.previews, "\n".join(several.lines), ready
+
+    folder.upload(lambda files: files, folder, photos, api_visibility="private", queue=False)
+    submit.click(
+        paint, [photos, style, *settings], [previews, lines, download], api_visibility="private", concurrency_limit=None
+    )
+    cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
+
+
+def _video_tab(page: Page) -> None:
+    text, running = page.text, Running()
+    with gr.Row():
+        with gr.Column():
+            source = gr.Video(label=text.your_video, sources=["upload", "webcam"], height=340, elem_id="video")
+            style = _style_cards(text, page.workshop.settings.style)
+            with gr.Row():
+                look = gr.Button(text.stills_button, elem_id="stills-button")
+                submit = gr.Button(text.paint_video, variant="primary", elem_id="paint-video")
+                cancel = gr.Button(text.cancel, variant="stop", elem_id="cancel-video")
+            settings = _settings(text)
+        with gr.Column():
+            stills = gr.Gallery(label=text.stills, columns=3, height="auto", elem_id="stills")
+            result = gr.Video(label=text.video_result, interactive=False, elem_id="video-result", buttons=["download"])
+
+    def preview(video_file: str | None, style: str, strength: float, keep_color: bool, faces: FaceChoice) -> list[str]:
+        options = PaintOptions(style, strength, keep_color, faces or "auto")
+        return _kindly(lambda: video.show_stills(page, video_file, options))  # type: ignore[no-any-return]
+
+    def paint(
+        request: gr.Request,
+        video_file: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        progress: gr.Progress = _PROGRESS,
+    ) -> str:
+        session = str(request.session_hash)
+        flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        try:
+            return _kindly(  # type: ignore[no-any-return]
+                lambda: video.show_video(page, video_file, options, _steps(progress, text.time_left), flag)
+            )
+        finally:
+            running.end(session)
+
+    inputs = [source, style, *settings]
+    look.click(preview, inputs, stills, api_visibility="private", concurrency_limit=None)
+    submit.click(paint, inputs, result, api_visibility="private", concurrency_limit=None)
+    cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
+
+
+def _canceller(running: Running) -> Callable[[gr.Request], None]:
+    def cancel(request: gr.Request) -> None:
+        running.cancel(str(request.session_hash))
+
+    return cancel
+
+
+def _kindly(work: Callable[[], Any]) -> Any:
+    """What work returns; a notice becomes a message on the page."""
+    try:
+        return work()
+    except NoticeError as notice:
+        raise gr.Error(escape(str(notice)), duration=8, print_exception=False, title="photo2anime") from None
+
+
+def _steps(progress: gr.Progress, description: str = "") -> Step:
+    """Progress for the thread that paints: Gradio knows the visitor only in the handler's own context."""
+    context = contextvars.copy_context()
+    started = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        left = (time.monotonic() - started) / max(done, 1) * (total - done)
+        line = description.format(done=done, total=total, left=f"{int(left // 60)}:{int(left % 60):02}")
+        context.run(progress, (done, total), line or None)
+
+    return on_step

@@ -1,0 +1,115 @@
+"""How the server paints: photo and options in, anime out. The one place where options meet the styles."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import IO
+
+from photo2anime import compose
+from photo2anime.image_io import WriteOptions, encode_image, extension, read_image, writable_format
+from photo2anime.styles import find_style, list_styles
+from photo2anime.stylizer import Stylizer
+from photo2anime.types import FaceChoice, Look, Photo2AnimeError, Picture
+
+_TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
+
+
+@dataclass(frozen=True, slots=True)
+class PaintOptions:
+    """What one painting is asked for; the command's flags of the same names. max_side: pixels, None for no limit."""
+
+    style: str = "hayao"
+    strength: float = 1.0
+    keep_color: bool = False
+    faces: FaceChoice = "auto"
+    side_by_side: bool = False
+    max_side: int | None = None
+
+    @property
+    def look(self) -> Look:
+        """What of this is asked of a Stylizer. Raises Photo2AnimeError when it is outside what is accepted."""
+        return Look(self.strength, self.keep_color, self.faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """An encoded result. format: Pillow's name of it; width, height in pixels; suffix: of its file name, with dot."""
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+    @property
+    def suffix(self) -> str:
+        return extension(self.format)
+
+    @property
+    def media_type(self) -> str:
+        return f"image/{self.format.lower()}"
+
+
+class Studio:
+    """The installed styles, each loaded once. Calls from several threads are safe."""
+
+    def __init__(self, *, device: str = "auto", megapixels: float = 60) -> None:
+        self.device, self.megapixels = device, megapixels
+        self._stylizers: dict[str, Stylizer] = {}
+        self._lock = threading.Lock()
+
+    def stylizer(self, style: str) -> Stylizer:
+        """The style, loaded. Only installed styles: a path is never opened. Raises Photo2AnimeError for others."""
+        card = find_style(style)
+        with self._lock:
+            if card.name not in self._stylizers:
+                tile_px = _TILE_PX if card.tiling == "exact" else None
+                self._stylizers[card.name] = Stylizer.load(card.name, device=self.device, tile_px=tile_px)
+            return self._stylizers[card.name]
+
+    def read(self, source: IO[bytes] | bytes) -> Picture:
+        """The upload as a picture. Raises Photo2AnimeError for what is none, or too large."""
+        return read_image(source, max_megapixels=self.megapixels)
+
+    def paint(
+        self,
+        photo: Picture,
+        options: PaintOptions,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Picture:
+        """The photo painted as options say. on_tile may raise to stop. Raises Photo2AnimeError for wrong options."""
+        check(options)
+        if options.max_side:
+            photo = compose.shrink(photo, options.max_side)
+        painted = self.stylizer(options.style).paint_picture(photo, options.look, on_tile=on_tile).picture
+        return compose.beside(photo, painted) if options.side_by_side else painted
+
+    def paint_encoded(
+        self,
+        source: IO[bytes] | bytes,
+        options: PaintOptions,
+        write: WriteOptions,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Painted:
+        """An upload painted and encoded, in the upload's own format unless write names another."""
+        return encoded(self.paint(self.read(source), options, on_tile), write)
+
+
+def encoded(picture: Picture, write: WriteOptions) -> Painted:
+    """The picture encoded, in its source's format unless write names another."""
+    format = write.format or writable_format(picture.format)
+    height, width = picture.rgb.shape[:2]
+    return Painted(encode_image(picture, replace(write, format=format)), format, width, height)
+
+
+def check(options: PaintOptions) -> None:
+    """Raises Photo2AnimeError when an option is outside what is accepted."""
+    find_style(options.style)
+    if options.look.faces in ("v1", "v2") and not faces_offered():
+        raise Photo2AnimeError("faces: no portrait styles are installed here; use auto or off")
+
+
+def faces_offered() -> bool:
+    """Whether the installed styles include those that paint faces."""
+    return any(name.startswith("portrait-") for name in list_styles())

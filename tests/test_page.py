@@ -1,0 +1,325 @@
+"""The web page: the functions under its buttons, and the page itself in Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from clips import make_clip, moving, pictures_of
+from conftest import EXAMPLES, photo_of
+from server import serving
+
+pytest.importorskip("gradio")
+
+from photo2anime import list_styles
+from photo2anime.image_io import WriteOptions, write_image
+from photo2anime.types import Picture
+from photo2anime.web import handlers, video
+from photo2anime.web.handlers import NoticeError, Page
+from photo2anime.web.settings import Settings
+from photo2anime.web.studio import PaintOptions
+from photo2anime.web.text import CHINESE, ENGLISH
+from photo2anime.web.workshop import Workshop
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
+FLAGS += ("disable-component-update", "disable-sync")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    workshop = Workshop(Settings(upload_mb=1, several=4))
+    yield Page(workshop, ENGLISH)
+    workshop.finish(2)
+    workshop.storage.remove()
+
+
+def uploaded(page: Page, name: str = "photo.jpg", height: int = 40, width: int = 56, seed: int = 0) -> str:
+    """A photo as if a visitor had uploaded it."""
+    target = page.workshop.storage.new_file(name)
+    return str(write_image(target, Picture(photo_of(height, width, seed)), WriteOptions()))
+
+
+# The functions under the buttons
+
+
+def test_a_photo_is_shown_before_and_after_and_kept_whole(page: Page) -> None:
+    steps: list[tuple[int, int]] = []
+    path = uploaded(page, "my photo.webp", 30, 2000)
+    shown = handlers.paint_photo(page, path, PaintOptions("shinkai"), lambda done, total: steps.append((done, total)))
+    assert Path(shown.file).name == "my photo-shinkai.webp"
+    assert Image.open(shown.file).size == (2000, 30)
+    assert Image.open(shown.before).size == Image.open(shown.after).size == (1600, 24)
+    assert "2000 × 30 pixels" in shown.line
+    assert steps and steps[-1][0] == steps[-1][1]
+
+
+def test_the_sheet_has_every_style(page: Page) -> None:
+    sheet = handlers.paint_sheet(page, uploaded(page), PaintOptions())
+    assert [style for _, style in sheet] == list(list_styles())
+    assert all(Image.open(file).size == (56, 40) for file, _ in sheet)
+
+
+def test_several_photos_come_in_one_zip_and_failures_are_named(page: Page) -> None:
+    broken = page.workshop.storage.write("broken.png", b"nothing")
+    paths = [uploaded(page, "a.png"), uploaded(page, "a.png", seed=1), str(broken)]
+    several = handlers.paint_several(page, paths, PaintOptions())
+    assert several.lines[0] == "2 of 3 photos painted."
+    assert several.lines[1].startswith("broken.png: This file is not a picture")
+    assert several.zip and len(several.previews) == 2
+    with zipfile.ZipFile(several.zip) as archive:
+        assert archive.namelist() == ["a-hayao.png", "a-hayao-2.png"]
+        assert archive.testzip() is None
+
+
+def test_several_photos_can_be_cancelled(page: Page) -> None:
+    flag = threading.Event()
+    paths = [uploaded(page, f"{name}.png") for name in "abc"]
+    several = handlers.paint_several(page, paths, PaintOptions(), lambda done, total: flag.set(), flag)
+    assert several.lines == ["1 of 3 photos painted.", "Cancelled."]
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_wrong_input_gets_a_friendly_sentence(page: Page, text: Any, tmp_path: Path) -> None:
+    page = Page(page.workshop, text)
+    storage = page.workshop.storage
+    too_large = storage.write("large.jpg", bytes(1_000_001))
+    not_ours = tmp_path / "private.png"
+    not_ours.write_bytes(b"x")
+    cases = {
+        None: text.no_photo,
+        str(not_ours): text.no_photo,
+        str(too_large): text.too_many_bytes.format(limit=1),
+        str(storage.write("page.html", b"<html>")): text.not_a_picture,
+        str(storage.write("empty.jpg", b"")): text.failed.split("{")[0],
+    }
+    for path, sentence in cases.items():
+        with pytest.raises(NoticeError) as caught:
+            handlers.paint_photo(page, path, PaintOptions())
+        assert str(caught.value).startswith(sentence)
+    for paths, sentence in (([], text.no_photos), (["x"] * 5, text.too_many_photos.format(limit=4))):
+        with pytest.raises(NoticeError, match=sentence[:12]):
+            handlers.paint_several(page, paths, PaintOptions())
+
+
+def test_a_full_queue_is_told_kindly(page: Page) -> None:
+    page.workshop.jobs.most_waiting = -page.workshop.jobs.workers
+    with pytest.raises(NoticeError, match="Many people"):
+        handlers.paint_photo(page, uploaded(page), PaintOptions())
+
+
+def test_a_video_is_previewed_painted_and_cancelled(page: Page, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(4, 32, 48), sound=0)
+    source, flag, seen = str(page.workshop.storage.write("clip.mov", clip.read_bytes())), threading.Event(), []
+    assert [Image.open(still).size for still in video.show_stills(page, source, PaintOptions())] == [(48, 32)] * 3
+    painted = video.show_video(page, source, PaintOptions(), lambda done, total: seen.append((done, total)), flag)
+    assert Path(painted).name == "clip-hayao.mp4" and len(pictures_of(Path(painted))) == 4
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    with pytest.raises(NoticeError, match="Cancelled"):
+        video.show_video(page, source, PaintOptions(), lambda done, total: flag.set(), flag)
+    assert not list(Path(source).parent.glob(".*.photo2anime"))
+    with pytest.raises(NoticeError, match="First choose a video"):
+        video.show_video(page, "/etc/passwd", PaintOptions(), lambda done, total: None, threading.Event())
+
+
+def test_names_of_results_are_harmless(page: Page) -> None:
+    for name, expected in (
+        ("a<b>.png", "a_b_"),
+        ("照片.png", "照片"),
+        ("...png", "photo"),
+        ("x" * 120 + ".png", "x" * 80),
+    ):
+        assert handlers.safe_stem(Path(name)) == expected
+
+
+def test_both_languages_say_everything() -> None:
+    for field in fields(ENGLISH):
+        english, chinese = getattr(ENGLISH, field.name), getattr(CHINESE, field.name)
+        assert english.strip() and chinese.strip()
+        assert english != chinese, field.name
+        braces = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in (english, chinese)]
+        assert braces[0] == braces[1], field.name
+
+
+# The page in a browser
+
+
+class Visit:
+    """A browser at a server, and what it saw go wrong."""
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self.url, self.elsewhere, self.errors = url, [], []  # type: ignore[var-annotated]
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-US")
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(40_000)
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._watch)
+
+    def _watch(self, request: Any) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != urlsplit(self.url).netloc:
+            self.elsewhere.append(request.url)
+
+    def check(self) -> None:
+        """No request to another host, no error on the console."""
+        assert self.elsewhere == []
+        assert self.errors == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium here (apt-get install chromium)")
+    with sync.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{flag}" for flag in FLAGS])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("server"), "--root-path", "/anime", "--requests", "0") as server:
+        yield server.url
+
+
+@pytest.fixture
+def visit(browser: Any, url: str) -> Iterator[Visit]:
+    visit = Visit(browser, url)
+    visit.page.goto(f"{url}/")
+    visit.page.wait_for_selector("#submit")
+    yield visit
+    visit.check()
+    visit.context.close()
+
+
+def paint(page: Any) -> None:
+    """Presses Submit and waits for the new result's two pictures to be shown."""
+    old = page.evaluate("[...document.querySelectorAll('#result img')].map(i => i.src).join()")
+    page.click("#submit")
+    page.wait_for_function(
+        "old => { const shown = [...document.querySelectorAll('#result img')];"
+        " return shown.length == 2 && shown.every(i => i.complete && i.naturalWidth)"
+        " && shown.map(i => i.src).join() != old }",
+        arg=old,
+    )
+
+
+def downloaded(page: Any, button: str, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.click(button)
+    target = folder / download.value.suggested_filename
+    download.value.save_as(target)
+    return target
+
+
+@pytest.mark.slow
+def test_upload_paint_compare_download(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "china.jpg")
+    page.wait_for_selector("#photo img")
+    paint(page)
+    handle = (
+        page.locator("#result").get_by_role("slider").or_(page.locator("#result .outer .inner, #result .inner")).first
+    )
+    before = handle.bounding_box()
+    box = page.locator("#result img").first.bounding_box()
+    page.mouse.move(before["x"] + before["width"] / 2, before["y"] + before["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, before["y"] + 5, steps=5)
+    page.mouse.up()
+    assert handle.bounding_box()["x"] > before["x"] + 50
+    file = downloaded(page, "#download", tmp_path)
+    assert file.name == "china-hayao.jpg"
+    first = Image.open(file)
+    first.load()
+    assert first.size == Image.open(EXAMPLES / "china.jpg").size
+
+    page.check("input[value=paprika]", force=True)  # the first tab's card
+    paint(page)
+    assert downloaded(page, "#download", tmp_path).name == "china-paprika.jpg"
+
+    page.click("#compare")
+    page.wait_for_selector("#sheet img")
+    page.locator("#sheet button:has(img)").nth(1).click()
+    page.wait_for_function("document.querySelector('input[value=shinkai]').checked")
+
+
+@pytest.mark.slow
+def test_an_example_loads_by_a_click_and_the_keyboard_chooses_a_style(visit: Visit) -> None:
+    page = visit.page
+    page.locator("#examples img, .gallery-item img, [id^=component] .gallery img").first.click()
+    page.wait_for_selector("#photo img")
+    page.focus("input[value=hayao]")
+    page.keyboard.press("ArrowRight")
+    assert page.is_checked("input[value=shinkai]")
+    paint(page)
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('button, input, textarea, select, a')].filter(e => e.offsetParent"
+        " && !(e.getAttribute('aria-label') || e.title || e.labels?.length || e.innerText?.trim()"
+        " || e.placeholder || e.querySelector('img[alt]'))).map(e => e.outerHTML.slice(0, 200))"
+    )
+    assert unnamed == []
+
+
+@pytest.mark.slow
+def test_wrong_files_get_a_sentence_not_a_traceback(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.click("#submit")
+    page.get_by_text(ENGLISH.no_photo).wait_for()
+    wrong = tmp_path / "page.png"
+    wrong.write_bytes(b"<html><script>alert(1)</script></html>")
+    page.set_input_files("#photo input[type=file]", wrong)
+    page.wait_for_selector("#photo img")
+    page.click("#submit")
+    page.get_by_text(ENGLISH.not_a_picture).wait_for()
+    assert "Traceback" not in page.content()
+
+
+@pytest.mark.slow
+def test_several_photos(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.get_by_role("tab", name=ENGLISH.several_tab).click()
+    page.set_input_files("#photos input[type=file]", [EXAMPLES / "coffee.jpg", EXAMPLES / "astronaut.jpg"])
+    page.get_by_text("astronaut").first.wait_for()
+    page.click("#paint-all")
+    page.wait_for_function("document.querySelector('#lines textarea')?.value.startsWith('2 of 2')")
+    with zipfile.ZipFile(downloaded(page, "#zip", tmp_path)) as archive:
+        assert sorted(archive.namelist()) == ["astronaut-hayao.jpg", "coffee-hayao.jpg"]
+
+
+@pytest.mark.slow
+def test_language_and_dark_are_switched(visit: Visit) -> None:
+    page = visit.page
+    page.click(".links a")
+    page.wait_for_url("**/anime/zh/")
+    page.get_by_role("button", name=CHINESE.submit, exact=True).wait_for()
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.click("#submit")
+    page.get_by_text(CHINESE.no_photo).wait_for()
+    page.click(".links a")
+    page.get_by_role("button", name=ENGLISH.submit, exact=True).wait_for()
+    dark = page.evaluate("document.body.classList.contains('dark')")
+    page.click(".links button")
+    assert page.evaluate("document.body.classList.contains('dark')") != dark
+
+
+@pytest.mark.slow
+def test_a_chinese_phone_gets_a_chinese_page_that_fits(browser: Any, url: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN", has_touch=True)
+    page = context.new_page()
+    page.goto(f"{url}/")
+    page.get_by_role("button", name=CHINESE.submit, exact=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
