@@ -30,12 +30,12 @@ def paint_video(
 
 
 def stills(source: Path, count: int) -> list[Picture]:
-    """Frames from the middles of count equal parts of a video, fewer when it is short."""
+    """The first frames of count equal parts of a video, fewer when it is short."""
     with VideoSource(source) as opened:
         seconds = opened.facts.seconds or 0.0
     found = []
     for number in range(count):
-        with VideoSource(source, start=seconds * (number + 0.5) / count) as opened:
+        with VideoSource(source, start=seconds * number / count) as opened:
             frames = opened.frames()
             frame = next(frames, None)
             frames.close()
