@@ -6,7 +6,9 @@ out=${1:-$(mktemp -d)}
 mkdir -p "$out"
 rm -rf "$out/run"
 
-photo2anime paint examples/*.jpg -s hayao --max-side 640 -o "$out/style" --skip-existing
+for photo in examples/*.jpg; do
+    photo2anime paint "$photo" -s hayao --faces off -o "$out/style/$(basename "$photo")" --skip-existing
+done
 photo2anime prepare "$out/style" --out "$out/prepared" --size 128
 photo2anime train --photos examples --anime "$out/prepared" --preset hayao --style tiny --run "$out/run" \
     --steps 30 --warmup-steps 10 --crop-px 64 --batch-size 2 --checkpoint-steps 15
