@@ -96,9 +96,11 @@ def test_trembling_is_calmed_and_motion_is_followed(sees: Callable[[list[Face]],
     assert abs(paint.tracks[0].middle[0] - 99) < 3 and len(paint.tracks) == 1
 
 
-def test_the_version_does_not_flip_at_the_threshold(sees: Callable[[list[Face]], None]) -> None:
-    paint = painter()
-    side = portraits._STYLIZED_FACE_PX
+def test_the_version_does_not_flip_at_the_threshold(
+    sees: Callable[[list[Face]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint, side = painter(), 100
+    monkeypatch.setattr(portraits, "_STYLIZED_FACE_PX", side)
     versions = []
     for frame in range(24):
         sees([face_at(80, 60, side + (4 if frame // 3 % 2 else -4))])

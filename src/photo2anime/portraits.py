@@ -17,10 +17,10 @@ from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, PaintedFace, P
 STYLES: dict[FaceVersion, str] = {"v1": "portrait-v1", "v2": "portrait-v2"}
 
 _LEAST_FACE_PX = 48  # smaller faces are left to the scene's style
-_STYLIZED_FACE_PX = 128  # from here on a face has room for version 1; below, version 2 keeps its features
+_STYLIZED_FACE_PX = math.inf  # from here on version 1; for now it fails too often on turned heads (docs/log.md)
 _MARGIN = 1.8  # side of the square over that of the face: hair, ears and chin are inside
 _RAISED = 0.06  # of the square's side: there is more head above the face's box than below it
-_LEAST_PX, _MOST_PX, _MULTIPLE = 256, 512, 16  # sides the portrait networks were trained at
+_LEAST_PX, _MOST_PX, _MULTIPLE = 352, 512, 16  # sides the portrait networks were trained at
 _UPRIGHT_DEGREES = 20  # faces turned by less, or by as little from a quarter turn, need no resampling
 _SOLID, _GONE = 0.6, 0.95  # the mask is 1 up to here and 0 from here, in halves of the square's side
 _ROUNDNESS = 3  # of the mask: 2 is a circle, infinity a square
@@ -90,7 +90,7 @@ def find_sitters(
 
 
 def suited_version(face: Face) -> FaceVersion:
-    """Version 1, more stylised, for faces with room for it; version 2, more faithful, for small ones."""
+    """Version 1, more stylised, for faces large enough for it; version 2, more faithful, for all others."""
     return "v1" if face.side >= _STYLIZED_FACE_PX else "v2"
 
 

@@ -23,7 +23,12 @@ from photo2anime.weights import BUNDLES, sha256
 OPSET = 18
 BYTES_PER_PX = 110  # measured: peak memory of ONNX Runtime over pixels, scripts/bench.py
 _LARGEST_ERROR_LEVELS = 0.5
-_CHECKED_SIZES = ((64, 64), (200, 136), (8, 8), (72, 320))  # (height, width); none is the export's own
+_CHECKED_SIZES = (
+    (64, 64),
+    (208, 144),
+    (16, 16),
+    (80, 320),
+)  # (height, width), multiples of 16; none is the export's own
 
 
 @dataclass(frozen=True, slots=True)
