@@ -128,7 +128,7 @@ def test_the_portrait_network_sees_faces_upright_and_large(head: Image.Image, tu
     (given,) = seen
     assert given.shape == (352, 352, 3)
     (face,) = find_faces(given)
-    assert abs(face.turn) < 20 and 0.4 < face.side / 352 < 0.7
+    assert abs(face.turn) < 30 and 0.4 < face.side / 352 < 0.7
     assert np.abs(painted.astype(int) - photo).mean() < 0.5  # a painter that changes nothing changes next to nothing
 
 

@@ -64,7 +64,9 @@ class Storage:
         return swept
 
     def remove(self) -> None:
-        """Deletes the folder and all that is in it."""
+        """Deletes the folder and all that is in it; temporary files of this process lie where they did before."""
+        if tempfile.tempdir == str(self.folder):
+            tempfile.tempdir = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
