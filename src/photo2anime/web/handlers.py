@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from photo2anime import compose
-from photo2anime.image_io import WriteOptions
+from photo2anime.image_io import WriteOptions, read_image
 from photo2anime.styles import list_styles
 from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 from photo2anime.web.jobs import Job
@@ -217,7 +217,7 @@ def _free_name(file: Path, taken: set[str]) -> str:
 
 def style_thumbnail(workshop: Workshop, style: str, photo: Path, side_px: int = 160) -> bytes:
     """A square of the photo's middle in the style, as WebP."""
-    picture = workshop.studio.read(photo.read_bytes())
+    picture = read_image(photo)  # ours: limits are for uploads
     height, width = picture.rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 3, (width - side) // 2
