@@ -78,7 +78,7 @@ class TrainConfig:
 # grid term and those for pairs are ours, in much the same proportion to the adversarial one as in paired training.
 _HAYAO = LossWeights(
     content=1.5, style=2.5, color=15, variation=1, adversarial=300,
-    pixel=1200, gradient=600, line=1200, perceptual=720, grid=1500,
+    pixel=1200, gradient=600, line=1200, perceptual=720, grid=150,
     d_anime=1.2, d_fake=1.2, d_gray=1.2, d_smooth=0.8,
 )  # fmt: skip
 PUBLISHED_WEIGHTS = {
