@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from photo2anime import Stylizer
-from photo2anime.image_io import READABLE, read_image, write_image
+from photo2anime.image_io import read_image, write_image
+from photo2anime.train.data import pictures_in
 from photo2anime.types import RGB, Picture
 
 SIDE_PX = 512  # what the teachers were made for
@@ -37,8 +38,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="stop after so many faces")
     args = parser.parse_args()
     cute, faithful, stylised = (Stylizer.load(file) for file in (args.cute, args.faithful, args.stylised))
-    faces = interleaved([pictures(folder) for folder in args.faces])[: args.count]
-    backgrounds = pictures(args.backgrounds) if args.backgrounds else []
+    faces = interleaved([list(pictures_in(folder).values()) for folder in args.faces])[: args.count]
+    backgrounds = list(pictures_in(args.backgrounds).values()) if args.backgrounds else []
 
     for number, face in enumerate(faces):
         rng = np.random.default_rng((1, number))
@@ -51,10 +52,6 @@ def main() -> None:
         save(args.out / "v2" / name, with_colors_of(shrunk(photo), shrunk(faithful.paint(drawn))))
         save(args.out / "v1" / name, with_colors_of(shrunk(photo), shrunk(stylised.paint(cute.paint(drawn)))))
         print(f"{number + 1} of {len(faces)}: {name}", flush=True)
-
-
-def pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE)
 
 
 def interleaved(folders: list[list[Path]]) -> list[Path]:

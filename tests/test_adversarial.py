@@ -27,20 +27,13 @@ from photo2anime.train.discriminator import AnimeGANv2Discriminator
 from photo2anime.train.export import export
 from photo2anime.train.loop import train_loop
 from photo2anime.train.run import Watch
-from test_train import CPU, TinyFeatures
+from test_train import CPU, SMALL, TinyFeatures
 
 TINY = replace(
-    FAST,
-    style="tiny",
-    width=8,
-    low_width=8,
-    low_blocks=1,
-    crop_px=32,
-    batch_size=2,
-    total_steps=4,
-    warmup_steps=1,
+    SMALL,
     adversarial_rise_steps=0,
-    checkpoint_steps=2,
+    lr_generator=FAST.lr_generator,
+    lr_discriminator=FAST.lr_discriminator,
     weights=PUBLISHED_WEIGHTS["hayao"],
 )
 

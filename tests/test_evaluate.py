@@ -25,19 +25,7 @@ from photo2anime.train.evaluate import Question, evaluate
 from photo2anime.train.inception import InceptionV3, load_inception, read_package
 from photo2anime.types import RGB
 from test_runtime import write_network
-
-
-class TinyFeatures(nn.Module):
-    """A frozen random network in place of a pretrained one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.layer = nn.Conv2d(3, 4, 3, padding=1)
-        self.requires_grad_(False)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return [self.layer(x).relu()]
+from test_train import TinyFeatures
 
 
 class Colors(nn.Module):

@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
+from photo2anime.arguments import add_look_arguments, number
 from photo2anime.serve_command import add_serve_command
 from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
@@ -84,20 +85,9 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument(
         "-s", "--style", default="hayao", metavar="STYLE", help="a style, an .onnx file, several with commas, or all"
     )
-    p.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
-    p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
-    p.add_argument(
-        "--faces",
-        default="auto",
-        choices=("auto", "off", "v1", "v2"),
-        help="paint each face as a portrait: in the version that suits its size (default), not at all, or all in one",
-    )
-    p.add_argument(
-        "--face-strength", type=_share, default=1.0, metavar="0..1", help="1 is the full portrait, 0 the scene's style"
-    )
+    add_look_arguments(p)
     p.add_argument("--compare", action="store_true", help="one sheet of the photo in all styles, for choosing")
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
-    p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink larger photos to this longer side first")
     p.add_argument(
         "-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own"
     )
@@ -106,10 +96,6 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
     p.add_argument("--overwrite", action="store_true", help="allow a result to replace its own source")
     p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position or XMP")
-    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))
-    p.add_argument(
-        "--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory"
-    )
     p.add_argument(
         "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
     )
@@ -149,27 +135,9 @@ def _doctor(args: Namespace) -> int:
     return 0 if healthy else 1
 
 
-def _share(text: str) -> float:
-    return _number(text, "is outside 0 to 1", 0, 1)
-
-
-def _positive(text: str) -> int:
-    return int(_number(text, "is not a number of pixels", 1, 1 << 31))
-
-
 def _percent(text: str) -> int:
-    return int(_number(text, "is outside 1 to 100", 1, 100))
+    return int(number(text, "is outside 1 to 100", 1, 100))
 
 
 def _megapixels(text: str) -> float:
-    return _number(text, "is not a number of megapixels", 1e-6, math.inf)
-
-
-def _number(text: str, wrong: str, least: float, most: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text} {wrong}")
-    return value
+    return number(text, "is not a number of megapixels", 1e-6, math.inf)

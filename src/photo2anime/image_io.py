@@ -91,7 +91,7 @@ def write_image(
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
-        raise Photo2AnimeError(_why_not_written(target, error)) from error
+        raise Photo2AnimeError(why_not_written(target, error)) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -276,9 +276,10 @@ def _from_array(array: NDArray[Any]) -> Picture:
 # Writing
 
 
-def _why_not_written(target: Path, error: OSError) -> str:
+def why_not_written(target: Path, error: OSError, *, when_full: str = "free some space or choose another -o") -> str:
+    """One line for an error of the disk: what is wrong and what to do."""
     reasons = {
-        errno.ENOSPC: "the disk is full; free some space or choose another -o",
+        errno.ENOSPC: f"the disk is full; {when_full}",
         errno.EACCES: "no permission; choose another folder with -o",
         errno.EPERM: "no permission; choose another folder with -o",
         errno.EROFS: "the disk is read-only; choose another folder with -o",

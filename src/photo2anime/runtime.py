@@ -13,7 +13,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its maker; 
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from photo2anime.types import Batch, Photo2AnimeError, StyleCard, Tiling
+from photo2anime.types import DEVICES, Batch, Photo2AnimeError, StyleCard, Tiling
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -21,7 +21,6 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
 }
-DEVICES = ("auto", *PROVIDERS)
 _AUTOMATIC = ("cuda", "directml", "cpu")  # first that is offered; CoreML is slower with free sizes, so only when asked
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _PREFIX = "photo2anime."  # of our keys in an .onnx file's metadata

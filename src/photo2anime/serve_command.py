@@ -7,7 +7,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from photo2anime.types import Photo2AnimeError
+from photo2anime.types import DEVICES, Photo2AnimeError
 from photo2anime.web.settings import Settings
 
 _LIMITS = {
@@ -46,7 +46,7 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p.add_argument("--proxy", default="", metavar="ADDRESS", help="the proxy whose X-Forwarded-For is believed")
     p.add_argument("--frame-ancestors", default=d.frame_ancestors, metavar="SITES", help="who may show it in a frame")
     p.add_argument("-s", "--style", default=d.style, help="the style that is chosen at first (default %(default)s)")
-    p.add_argument("--device", default=d.device, choices=("auto", "cpu", "cuda", "directml", "coreml"))
+    p.add_argument("--device", default=d.device, choices=DEVICES)
     limits = p.add_argument_group("limits")
     for name, meaning in _LIMITS.items():
         default = getattr(d, name.replace("-", "_"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 import tomllib
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -71,3 +73,9 @@ def find_style(name: str) -> StyleCard:
     near = difflib.get_close_matches(name.lower(), styles, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "see `photo2anime styles`"
     raise Photo2AnimeError(f"no style called {name}; there are {', '.join(styles)}, or a path to an .onnx file; {hint}")
+
+
+def toml_row(card: StyleCard) -> str:
+    """The card as a row of styles.toml: every fact that it has."""
+    facts = {key: value for key, value in asdict(card).items() if key != "name" and value is not None}
+    return f"[{card.name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())

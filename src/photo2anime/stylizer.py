@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from photo2anime.types import (
     FaceVersion,
     Look,
     Network,
+    PaintedFace,
     Painter,
     Painting,
     Photo2AnimeError,
@@ -136,12 +137,23 @@ class Stylizer:
         """The picture painted as the look says, with what was found in it. on_tile: as in `paint`."""
         look, photo = look or Look(), picture.rgb
         found = portraits.find_sitters(photo, look.faces, self.face_painters, own_style=self.card.name)
+        painted = replace(picture, rgb=self.paint_found(photo, found, look, on_tile=on_tile))
+        return Painting(painted, found, portraits.warnings_of(found, look.faces, own_style=self.card.name))
+
+    def paint_found(
+        self,
+        photo: RGB,
+        found: Sequence[PaintedFace],
+        look: Look,
+        *,
+        on_tile: Callable[[int, int], None] = lambda *_: None,
+    ) -> RGB:
+        """The photo painted as the look says, with those faces: (H, W, 3) uint8 -> the same. on_tile: as in `paint`."""
         anime = self.paint(photo, on_tile=on_tile)
         anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
         if look.keep_color:
             anime = compose.keep_color(photo, anime)
-        painted = replace(picture, rgb=compose.blend(photo, anime, look.strength))
-        return Painting(painted, found, portraits.warnings_of(found, look.faces, own_style=self.card.name))
+        return compose.blend(photo, anime, look.strength)
 
     def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
         """The whole photo in the style, in as many tiles as memory asks for: (H, W, 3) uint8 -> the same.

@@ -18,6 +18,7 @@ Network: TypeAlias = Callable[[Batch], Batch]  # same shape in and out
 Tiling = Literal["exact", "approximate", "never"]
 FaceVersion = Literal["v1", "v2"]
 FaceChoice = Literal["auto", "off", "v1", "v2"]
+DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")  # what a network can be asked to run on
 
 
 class Photo2AnimeError(Exception):

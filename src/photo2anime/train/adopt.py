@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from photo2anime.runtime import OnnxNetwork
-from photo2anime.styles import installed_styles, list_styles, shipped_styles, styles_folder
+from photo2anime.styles import installed_styles, list_styles, shipped_styles, styles_folder, toml_row
 from photo2anime.train.filekind import seems_to_be
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard
 from photo2anime.weights import sha256
@@ -63,7 +62,7 @@ def adopt(wish: Adoption) -> StyleCard:
             card, origin = _stage_animeganv2(wish, staged)
         _try(staged, card)
         card = replace(card, sha256=sha256(staged))
-        staged.with_suffix(".toml").write_text(_row(card), encoding="utf-8")
+        staged.with_suffix(".toml").write_text(toml_row(card), encoding="utf-8")
         staged.with_suffix(".md").write_text(_card_text(card, origin), encoding="utf-8")
         for suffix in (".md", ".onnx", ".toml"):  # the row last: without it there is no style
             os.replace(staged.with_suffix(suffix), folder / f"{wish.name}{suffix}")
@@ -106,7 +105,7 @@ def _stage_onnx(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
 def _stage_animeganv2(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
     """The published generator with the file's weights, exported to ONNX and checked against PyTorch."""
     from photo2anime.train.animeganv2 import AnimeGANv2Generator
-    from photo2anime.train.export import largest_difference, write_onnx
+    from photo2anime.train.export import write_checked
     from photo2anime.train.foreign import generator_state
 
     if wish.upsampling is None:
@@ -115,7 +114,7 @@ def _stage_animeganv2(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
             "--upsampling align-corners (what animegan2-pytorch's network does by itself) or --upsampling half-pixel "
             "(what its test.py does)"
         )
-    generator: Any = AnimeGANv2Generator(align_corners=wish.upsampling == "align-corners")
+    generator = AnimeGANv2Generator(align_corners=wish.upsampling == "align-corners")
     generator.load_state_dict(generator_state(wish.source))
     card = StyleCard(
         name=wish.name,
@@ -124,12 +123,7 @@ def _stage_animeganv2(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
         multiple_of=generator.multiple_of,
     )
     card = replace(card, license=wish.license or card.license)
-    write_onnx(generator.eval(), card, staged)
-    worst = largest_difference(generator, OnnxNetwork(staged, device="cpu", card=card))
-    if worst >= 0.5:
-        raise Photo2AnimeError(
-            f"the ONNX network differs from PyTorch by {worst:.2f} grey levels; nothing was installed"
-        )
+    worst = write_checked(generator, card, staged)
     origin = (
         f"the checkpoint {wish.source.name}, upsampling {wish.upsampling}; PyTorch against ONNX Runtime: {worst:.4f} "
     )
@@ -149,15 +143,9 @@ def _try(staged: Path, card: StyleCard) -> None:
         raise Photo2AnimeError(f"the network answers with values up to {largest:.4g}; styles here work in -1 to 1")
 
 
-def _row(card: StyleCard) -> str:
-    """The card as a row of TOML, every fact that it has."""
-    facts = {key: value for key, value in asdict(card).items() if key != "name" and value is not None}
-    return f"[{card.name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())
-
-
 def _card_text(card: StyleCard, origin: str) -> str:
     return (
         f"# {card.name}\n\n{card.description}\n\n## Origin\n\nMade by `photo2anime import` from {origin}.\n\n"
-        f"## Facts\n\n{_row(card)}\n## Licence\n\n{card.license}\n\n"
+        f"## Facts\n\n{toml_row(card)}\n## Licence\n\n{card.license}\n\n"
         f"Not trained or judged by photo2anime. To remove it, delete {card.name}.toml, .onnx and .md in this folder.\n"
     )

@@ -9,11 +9,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photo2anime.types import Photo2AnimeError
+from photo2anime.arguments import need
 
 if TYPE_CHECKING:
     from photo2anime.train.config import TrainConfig
@@ -145,9 +144,7 @@ def _add_import(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
 
 
 def _need_torch() -> None:
-    missing = [name for name in ("torch", "onnx", "safetensors") if find_spec(name) is None]
-    if missing:
-        raise Photo2AnimeError(f"training needs {', '.join(missing)}: pip install 'photo2anime[train]'")
+    need("training", "train", "torch", "onnx", "safetensors")
 
 
 def _distill(args: Namespace) -> int:

@@ -66,7 +66,7 @@ class PairedPhotos:
         if name in self._cache:
             return self._cache[name]
         files = self._files[name]
-        photo, anime = (_read(file) for file in files)
+        photo, anime = (read_rgb(file) for file in files)
         if photo.shape != anime.shape:
             raise Photo2AnimeError(f"{files[0]} and {files[1]} differ in size; pairs must be aligned to the pixel")
         if self._cached_bytes + 2 * photo.nbytes <= _CACHE_BYTES:
@@ -103,13 +103,13 @@ class UnpairedPictures:
 
     def photo(self, cfg: TrainConfig, rng: np.random.Generator) -> RGB:
         """A crop of a random photo."""
-        return _free_crop([_read(self.photos[rng.integers(len(self.photos))])], cfg, rng)[0]
+        return _free_crop([read_rgb(self.photos[rng.integers(len(self.photos))])], cfg, rng)[0]
 
     def picture(self, cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:
         """A crop of a random picture, and the same place with smooth edges when there are such."""
         index = rng.integers(len(self.anime))
         files = [self.anime[index]] + ([] if self.smooth is None else [self.smooth[index]])
-        return _free_crop([_read(file) for file in files], cfg, rng)
+        return _free_crop([read_rgb(file) for file in files], cfg, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,8 @@ def _even(rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(colors).expand(-1, -1, _EVEN_PX, _EVEN_PX).contiguous()
 
 
-def _read(file: Path) -> RGB:
+def read_rgb(file: Path) -> RGB:
+    """The picture in file. Raises Photo2AnimeError, which names it, when it cannot be read."""
     try:
         return read_image(file).rgb
     except Photo2AnimeError as error:

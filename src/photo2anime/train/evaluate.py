@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from photo2anime.image_io import read_image, write_image
+from photo2anime.image_io import write_image
 from photo2anime.stylizer import Stylizer
-from photo2anime.train.data import PairedPhotos, pictures_in
+from photo2anime.train.data import PairedPhotos, pictures_in, read_rgb
 from photo2anime.train.features import load_features
 from photo2anime.train.figures import Figures, Look, dark_lines, flatness, look, measure, middle, middle_taps
 from photo2anime.train.kid import Kid, KidToStyle
@@ -120,21 +120,14 @@ def _read_pictures(question: Question) -> tuple[dict[str, RGB], dict[str, RGB]]:
         raise Photo2AnimeError(f"no photo called {', '.join(unknown)} in {question.photos}")
     if not files:
         raise Photo2AnimeError(f"there are no photos in {question.photos}")
-    return {name: _read(files[name]) for name in question.names or files}, {}
+    return {name: read_rgb(files[name]) for name in question.names or files}, {}
 
 
 def _read_folder(folder: Path) -> list[RGB]:
     files = pictures_in(folder)
     if len(files) < 2:
         raise Photo2AnimeError(f"{folder} holds {len(files)} pictures; KID needs several, better thirty")
-    return [_read(file) for file in files.values()]
-
-
-def _read(file: Path) -> RGB:
-    try:
-        return read_image(file).rgb
-    except Photo2AnimeError as error:
-        raise Photo2AnimeError(f"{file}: {error}") from error
+    return [read_rgb(file) for file in files.values()]
 
 
 @dataclass(frozen=True, slots=True)

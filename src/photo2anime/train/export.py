@@ -13,7 +13,7 @@ import onnx
 import torch
 
 from photo2anime.runtime import OnnxNetwork, card_to_metadata
-from photo2anime.styles import list_styles, shipped_styles
+from photo2anime.styles import list_styles, shipped_styles, toml_row
 from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.generator import Generator
 from photo2anime.train.run import load_generator
@@ -57,13 +57,7 @@ def export(run: Path, out: Path, description: str, license: str) -> Exported:
     )
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
-    write_onnx(generator, card, file)
-    worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
-    if worst >= _LARGEST_ERROR_LEVELS:
-        file.unlink()
-        raise Photo2AnimeError(
-            f"the exported network differs from PyTorch by {worst:.2f} grey levels; nothing was kept"
-        )
+    worst = write_checked(generator, card, file)
     card = replace(card, sha256=sha256(file))
     (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
     config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
@@ -83,10 +77,17 @@ def ship(exported: Exported) -> None:
     list_styles.cache_clear()
 
 
-def toml_row(card: StyleCard) -> str:
-    """The card's row of styles.toml."""
-    facts = ("file", "sha256", "description", "multiple_of", "halo", "tiling", "max_side", "bytes_per_px", "license")
-    return f"[{card.name}]\n" + "".join(f"{fact} = {json.dumps(getattr(card, fact))}\n" for fact in facts)
+def write_checked(generator: AnyGenerator, card: StyleCard, file: Path) -> float:
+    """Writes the generator as ONNX and gives the largest difference to PyTorch found, in grey levels.
+
+    Raises Photo2AnimeError, and leaves no file, when that is half a level or more.
+    """
+    write_onnx(generator, card, file)
+    worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
+    if worst >= _LARGEST_ERROR_LEVELS:
+        file.unlink()
+        raise Photo2AnimeError(f"the ONNX network differs from PyTorch by {worst:.2f} grey levels; nothing was kept")
+    return worst
 
 
 def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:

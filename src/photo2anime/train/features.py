@@ -134,7 +134,7 @@ def load_features(name: str, cache: Path | None = None) -> nn.Module:
     if name not in SOURCES:
         raise Photo2AnimeError(f"no features called {name}; use {' or '.join(SOURCES)}")
     network: nn.Module = MobileNetV2() if name == "mobilenetv2" else VGG16()
-    file = (cache or _cache_folder()) / f"{name}-{SOURCES[name].sha256[:8]}.safetensors"
+    file = (cache or cache_folder()) / f"{name}-{SOURCES[name].sha256[:8]}.safetensors"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
@@ -147,7 +147,8 @@ def load_features(name: str, cache: Path | None = None) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where converted feature networks are kept for this user."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "photo2anime" / "features"
 

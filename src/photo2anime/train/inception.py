@@ -120,9 +120,9 @@ def load_inception(cache: Path | None = None) -> InceptionV3:
     """
     from safetensors.torch import load_file, save_file
 
-    from photo2anime.train.features import _cache_folder
+    from photo2anime.train.features import cache_folder
 
-    folder = cache or _cache_folder()
+    folder = cache or cache_folder()
     file = folder / f"inceptionv3-{_SHA256[:8]}.safetensors"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)

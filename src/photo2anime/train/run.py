@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -63,24 +64,16 @@ def train_run(
     run.mkdir(parents=True, exist_ok=True)
     _keep_config(run / "config.json", cfg)
     with processes.joined_processes() as device, _signals_awaited() as asked_to_stop:
-        state = new_state(cfg, device)
-        checkpoint = run / "checkpoint.pt"
-        if checkpoint.exists():
-            load_checkpoint(checkpoint, state)
+        state = _last_good(run, cfg, device, start_from)
+        if state.step:
             watch.report(f"going on at step {state.step} of {cfg.total_steps}")
-        elif start_from is not None:
-            _begin_from(start_from, state)
         rollbacks, good = 0, state.step
         while True:
             try:
                 _train(run, sources, features, cfg, state, device, watch, asked_to_stop)
                 return state
             except _NotANumberError as error:
-                saved = new_state(cfg, device)
-                if checkpoint.exists():
-                    load_checkpoint(checkpoint, saved)
-                elif start_from is not None:
-                    _begin_from(start_from, saved)
+                saved = _last_good(run, cfg, device, start_from)
                 rollbacks = rollbacks + 1 if saved.step == good else 1
                 good = saved.step
                 _cut_stats(run / "stats.jsonl", good)
@@ -112,7 +105,7 @@ def _train(
         _cut_stats(run / "stats.jsonl", state.step)
     board = _tensorboard(run) if writes else None
     drawn = batches(sources, cfg, state.step, processes.rank(), processes.count())
-    with open(run / "stats.jsonl" if writes else "/dev/null", "a", encoding="utf-8") as stats:
+    with open(run / "stats.jsonl" if writes else os.devnull, "a", encoding="utf-8") as stats:
         for terms in train_loop(state, drawn, features, cfg, device):
             out_of_time = watch.minutes is not None and time.monotonic() - started > 60 * watch.minutes
             stop, *means = processes.mean(
@@ -134,6 +127,17 @@ def _train(
             if finished:
                 break
     processes.wait_for_all()
+
+
+def _last_good(run: Path, cfg: TrainConfig, device: torch.device, start_from: str | None) -> TrainState:
+    """What the run saved last, or its beginning."""
+    state = new_state(cfg, device)
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        load_checkpoint(checkpoint, state)
+    elif start_from is not None:
+        _begin_from(start_from, state)
+    return state
 
 
 def load_generator(run: Path) -> tuple[AnyGenerator, TrainConfig]:

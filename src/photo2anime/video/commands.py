@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields
-from importlib.util import find_spec
 from pathlib import Path
 
-from photo2anime.types import Look, Photo2AnimeError
+from photo2anime.arguments import add_look_arguments, need, number, share
+from photo2anime.types import Look
 
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
@@ -59,61 +58,29 @@ def default_arguments(source: Path, target: Path, look: Look) -> Namespace:
 
 def _add_painting(p: ArgumentParser) -> None:
     p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
-    p.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
-    p.add_argument("--keep-color", action="store_true", help="keep the video's own colours")
-    p.add_argument("--faces", default="auto", choices=("auto", "off", "v1", "v2"), help="how faces are painted")
-    p.add_argument("--face-strength", type=_share, default=1.0, metavar="0..1", help="0 leaves faces to the style")
-    p.add_argument("--steady", type=_share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
-    p.add_argument("--max-side", type=_positive, metavar="PX", help="shrink to this longer side first")
-    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "directml", "coreml"))
-    p.add_argument(
-        "--tile", type=_positive, metavar="PX", help="paint in windows of this side; default: by free memory"
-    )
-
-
-def _need(*modules: str) -> None:
-    missing = [name for name in modules if find_spec(name) is None]
-    if missing:
-        raise Photo2AnimeError(f"video needs {', '.join(missing)}: pip install 'photo2anime[video]'")
+    add_look_arguments(p)
+    p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
 
 
 def _video(args: Namespace) -> int:
-    _need("av")
+    need("video", "video", "av")
     from photo2anime.video.convert import video
 
     return video(args)
 
 
 def _live(args: Namespace) -> int:
-    _need("av", "cv2")
+    need("video", "video", "av", "cv2")
     from photo2anime.video.live import live
 
     return live(args)
-
-
-def _share(text: str) -> float:
-    return _number(text, "is outside 0 to 1", 0, 1)
-
-
-def _positive(text: str) -> int:
-    return int(_number(text, "is not a number of pixels", 1, 1 << 31))
 
 
 def _seconds(text: str) -> float:
     """90, 1:30 and 0:01:30.0 are the same time."""
     parts = text.split(":")
     wrong = "is not a time; give seconds, M:S or H:M:S"
-    values = [_number(part, wrong, 0, 1e7) for part in parts]
+    values = [number(part, wrong, 0, 1e7) for part in parts]
     if len(parts) > 3:
         raise argparse.ArgumentTypeError(f"{text} {wrong}")
     return float(sum(value * 60**power for power, value in enumerate(reversed(values))))
-
-
-def _number(text: str, wrong: str, least: float, most: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text} {wrong}")
-    return value

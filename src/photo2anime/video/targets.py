@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from photo2anime.image_io import why_not_written
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video import animation
 from photo2anime.video.encoder import CONTAINERS
@@ -36,14 +36,7 @@ def told_as_ours(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reasons = {
-            errno.ENOSPC: "the disk is full; free some space, then --resume",
-            errno.EACCES: "no permission; choose another folder with -o",
-            errno.EROFS: "the disk is read-only; choose another folder with -o",
-            errno.ENOTDIR: "a file stands where a folder is needed; choose another -o",
-            errno.EEXIST: "a file stands where a folder is needed; choose another -o",
-        }
-        raise Photo2AnimeError(f"cannot write {target}: {reasons.get(error.errno or 0, str(error))}") from error
+        raise Photo2AnimeError(why_not_written(target, error, when_full="free some space, then --resume")) from error
 
 
 def sync(file: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photo2anime import compose, portraits
+from photo2anime import portraits
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Face, FaceVersion, Look, PaintedFace
 
@@ -69,15 +69,9 @@ class FramePainter:
 
     def __call__(self, photo: RGB) -> RGB:
         """The painting of one upright frame, (H, W, 3) uint8."""
-        anime = self.stylizer.paint(photo)
         if self.follows_faces:
             self._follow(photo)
-            found = [track.painted() for track in self.tracks]
-            painters = self.stylizer.face_painters
-            anime = portraits.paint_faces(photo, anime, found, painters, self.look.face_strength)
-        if self.look.keep_color:
-            anime = compose.keep_color(photo, anime)
-        return compose.blend(photo, anime, self.look.strength)
+        return self.stylizer.paint_found(photo, [track.painted() for track in self.tracks], self.look)
 
     @property
     def state(self) -> dict[str, NDArray[Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from photo2anime.image_io import FORMATS, WriteOptions
+from photo2anime.types import FaceChoice
 from photo2anime.web.studio import PaintOptions
 
 
@@ -18,7 +19,7 @@ class PaintFields(BaseModel):
     style: Annotated[str, Field(max_length=100, description="one of GET /api/styles")] = "hayao"
     strength: Annotated[float, Field(ge=0, le=1, description="1 is the full style, 0 the photo")] = 1.0
     keep_color: Annotated[bool, Field(description="keep the photo's own colours")] = False
-    faces: Literal["auto", "off", "v1", "v2"] = "auto"
+    faces: FaceChoice = "auto"
     side_by_side: Annotated[bool, Field(description="photo and result in one picture")] = False
     max_side: Annotated[int | None, Field(ge=1, le=100_000, description="shrink larger photos first, pixels")] = None
     format: Annotated[

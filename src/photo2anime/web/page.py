@@ -9,7 +9,7 @@ from collections.abc import Callable
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -86,7 +86,7 @@ def _settings(text: Text) -> list[gr.components.Component]:
         strength = gr.Slider(0, 1, value=1, step=0.05, label=text.strength, info=text.strength_info)
         keep_color = gr.Checkbox(label=text.keep_color, info=text.keep_color_info)
         labels = [text.faces_auto, text.faces_off, text.faces_v1, text.faces_v2]
-        choices = list(zip(labels, ("auto", "off", "v1", "v2"), strict=True))
+        choices = list(zip(labels, get_args(FaceChoice), strict=True))
         faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=faces_offered())
     return [strength, keep_color, faces]
 

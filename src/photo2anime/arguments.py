@@ -1,0 +1,56 @@
+"""What several commands take alike: numbers with limits, how a picture is to be painted, packages of an extra."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from argparse import ArgumentParser
+from importlib.util import find_spec
+from typing import get_args
+
+from photo2anime.types import DEVICES, FaceChoice, Photo2AnimeError
+
+
+def add_look_arguments(p: ArgumentParser) -> None:
+    """Adds what a Look holds, and --device, --tile and --max-side."""
+    p.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
+    p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
+    p.add_argument(
+        "--faces",
+        default="auto",
+        choices=get_args(FaceChoice),
+        help="paint each face as a portrait: in the version that suits its size (default), not at all, or all in one",
+    )
+    p.add_argument(
+        "--face-strength", type=share, default=1.0, metavar="0..1", help="1 is the full portrait, 0 the scene's style"
+    )
+    p.add_argument("--max-side", type=positive, metavar="PX", help="shrink to this longer side first")
+    p.add_argument("--device", default="auto", choices=DEVICES)
+    p.add_argument("--tile", type=positive, metavar="PX", help="paint in windows of this side; default: by free memory")
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return number(text, "is outside 0 to 1", 0, 1)
+
+
+def positive(text: str) -> int:
+    """A number of pixels."""
+    return int(number(text, "is not a number of pixels", 1, 1 << 31))
+
+
+def number(text: str, wrong: str, least: float, most: float) -> float:
+    """The number that text is, least to most; else argparse is told that it is not, in the words of wrong."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} {wrong}")
+    return value
+
+
+def need(work: str, extra: str, *modules: str) -> None:
+    """Raises Photo2AnimeError when one of the modules that work needs is not installed; extra brings them."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise Photo2AnimeError(f"{work} needs {', '.join(missing)}: pip install 'photo2anime[{extra}]'")
