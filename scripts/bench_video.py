@@ -40,6 +40,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SIZES = {"854x480": (480, 854), "1280x720": (720, 1280)}
 REFERENCE = "AnimeGANv2, PyTorch"
 STYLE = "hayao"  # every style has the same network
+OURS = f"photo2anime {STYLE}"
 STEP_PX = (0.4, 0.75)  # how far the pan moves from frame to frame, (down, right)
 NOISE_LEVELS = 4.0  # standard deviation of the sensor noise
 SETTLE_FRAMES = 4  # left out of the flicker figures, of inputs and results alike
@@ -87,7 +88,9 @@ def header(rounds: int) -> str:
 
 def stylizers(against: list[Path], height: int, width: int) -> dict[str, Stylizer]:
     """Who paints, by name. Networks of one fixed size would run in tiles, so they are left out."""
-    found = {f"photo2anime {STYLE}": Stylizer.load(STYLE, device="cpu"), REFERENCE: animeganv2()}
+    found = {OURS: Stylizer.load(STYLE, device="cpu", precision="auto"), REFERENCE: animeganv2()}
+    if found[OURS].card.sha256 != list_styles()[STYLE].sha256:
+        found[f"{OURS}, --precision float32"] = Stylizer.load(STYLE, device="cpu")
     for file in against:
         loaded = Stylizer.load(file, device="cpu", tile_px=1 << 20)
         if loaded.card.fixed_size in (None, (height, width)):
@@ -116,8 +119,8 @@ def speed_table(height: int, width: int, args: Namespace) -> str:
         write_clip(short, pan(args.short_frames, height, width, 0))
         for _ in range(args.rounds):
             for name, stylizer in ways.items():
-                found[name].append(paint_clip(long if name.startswith("photo2anime") else short, stylizer))
-    ours = statistics.median(speed.fps for speed in found[f"photo2anime {STYLE}"])
+                found[name].append(paint_clip(long if name.startswith(OURS) else short, stylizer))
+    ours = statistics.median(speed.fps for speed in found[OURS])
     lines = ["| network | frames a second | photo2anime is faster | inside the network |", "|---|---|---|---|"]
     for name, speeds in found.items():
         fps = statistics.median(speed.fps for speed in speeds)
@@ -211,14 +214,18 @@ def warp_error(frames: list[RGB]) -> float:
     return float(np.mean(errors))
 
 
+def steadied(strength: float) -> Callable[[RGB], RGB]:
+    """Paints frames that follow one another as `photo2anime video` does."""
+    paint, steady = Stylizer.load(STYLE, device="cpu", precision="auto").paint, Steady(strength)
+    return lambda photo: steady(photo, paint(photo))
+
+
 def flicker_table(args: Namespace) -> str:
     size = (256, 384)
     clips = still(args.flicker_frames, *size), pan(args.flicker_frames, *size, 0), pan(args.flicker_frames, *size, 3)
     painters: dict[str, Callable[[], Callable[[RGB], RGB]]] = {"input": lambda: lambda rgb: rgb}
     for strength in (0.0, 0.7):
-        painters[f"photo2anime {STYLE}, --steady {strength:g}"] = lambda s=strength: Steady(  # type: ignore[misc]
-            Stylizer.load(STYLE, device="cpu").paint, s
-        )
+        painters[f"photo2anime {STYLE}, --steady {strength:g}"] = lambda s=strength: steadied(s)  # type: ignore[misc]
     for file in args.against:
         painters[file.stem] = lambda f=file: Stylizer.load(f, device="cpu").paint  # type: ignore[misc]
     lines = [

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from photo2anime.faces import DETECTOR, DETECTOR_SHA256
-from photo2anime.styles import shipped_styles
+from photo2anime.styles import in_int8, shipped_styles
 from photo2anime.weights import BUNDLES, local_file, sha256
 
 SOURCE = ROOT / "src" / "photo2anime"
@@ -100,12 +100,14 @@ def test_every_style_is_complete(name: str) -> None:
     assert card.description and card.license and card.sha256 and card.tiling == "exact"
     text = (ROOT / "docs" / "cards" / f"{name}.md").read_text(encoding="utf-8")
     assert card.sha256 in text
+    if card.int8_file:
+        assert local_file(in_int8(card)).stat().st_size <= 1e6
     for word in ("## Data", "## Recipe", "seed", "## Figures", "## Failures", "## Licence"):
         assert word in text, word
 
 
 def test_every_bundle_belongs_to_a_style() -> None:
-    styles = {card.file for card in shipped_styles().values()}
+    styles = {file for card in shipped_styles().values() for file in (card.file, card.int8_file) if file}
     assert {file.name for file in BUNDLES.glob("*.onnx")} == styles | {DETECTOR}
 
 

@@ -16,6 +16,7 @@ from photo2anime import Photo2AnimeError, Stylizer, list_styles
 from photo2anime.image_io import read_image
 from photo2anime.tiling import smallest_side
 from photo2anime.types import Batch, Picture, StyleCard
+from photo2anime.weights import local_file
 
 ODD_SIZES = [(1, 1), (1, 300), (2, 3), (7, 9), (40, 56), (233, 377)]
 
@@ -60,6 +61,28 @@ def test_every_style_changes_the_picture_without_losing_it(style: str) -> None:
     assert 5 < np.abs(anime.astype(int) - photo).mean() < 50
     a, b = (np.asarray(Image.fromarray(p).convert("L").resize((32, 32)), float).ravel() for p in (photo, anime))
     assert np.corrcoef(a, b)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("style", [card.name for card in list_styles().values() if card.int8_file])
+def test_an_8_bit_network_paints_the_same_picture(style: str) -> None:
+    photo = read_image(EXAMPLES / "china.jpg").rgb
+    whole, small = (Stylizer.load(style, precision=precision) for precision in ("float32", "int8"))  # type: ignore[arg-type]
+    difference = whole.paint(photo).astype(float) - small.paint(photo)
+    assert 10 * np.log10(255**2 / np.mean(difference**2)) > 40
+    assert whole.card.sha256 != small.card.sha256
+
+
+def test_precision_is_chosen_by_the_processor_and_by_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    for features in ({"avx2", "avx512_vnni"}, {"avx2"}):
+        monkeypatch.setattr("photo2anime.runtime.cpu_features", lambda features=features: frozenset(features))
+        taken.append(Stylizer.load("hayao", device="cpu", precision="auto").card.file)
+    assert taken == ["hayao-int8.onnx", "hayao.onnx"]
+    assert Stylizer.load("portrait-v2", precision="auto").card.file == "portrait-v2.onnx"
+    with pytest.raises(Photo2AnimeError, match="no 8-bit network"):
+        Stylizer.load("portrait-v2", precision="int8")
+    with pytest.raises(Photo2AnimeError, match="as it is"):
+        Stylizer.load(local_file(list_styles()["hayao"]), precision="int8")
 
 
 def test_styles_differ_from_each_other() -> None:

@@ -64,7 +64,7 @@ def test_a_face_is_there_at_once_in_a_new_scene_and_comes_and_goes_softly_within
     assert max(a - b for a, b in itertools.pairwise(weights)) == pytest.approx(1 / 6)
     sees([face_at(80, 60)])
     rising = []
-    for _ in range(9):
+    for _ in range(12):
         paint(GREY)
         rising.append(paint.tracks[0].weight if paint.tracks else 0.0)
     assert rising[-1] == pytest.approx(1.0) and max(np.diff([0, *rising])) == pytest.approx(1 / 6)

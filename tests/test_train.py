@@ -163,7 +163,9 @@ def test_losses_computed_by_hand() -> None:
     assert float(losses.grid(tile.repeat(8, 8)[None, None].expand(1, 3, 64, 64))) == pytest.approx(126 / 64)
     assert float(losses.grid(torch.full((1, 3, 64, 64), 0.3))) == pytest.approx(0, abs=1e-6)
     assert float(losses.lsgan(torch.tensor([0.5, 1.0]), 1.0)) == pytest.approx(0.125)
-    assert float(losses.perceptual([one * 3], [one * 2])) == pytest.approx(0.5)
+    east, north = torch.zeros(2, 2, 3, 3), torch.zeros(2, 2, 3, 3)
+    east[:, 0], north[:, 1] = 3.0, 0.5
+    assert float(losses.perceptual([east, east], [2 * east, north])) == pytest.approx(2)
 
 
 def test_gradients_reach_the_generator_and_not_the_features() -> None:
@@ -315,6 +317,22 @@ def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path:
 
 
 # Export
+
+
+def test_export_makes_an_8_bit_network_that_paints_alike(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    from photo2anime.styles import in_int8
+    from photo2anime.train.export import export
+
+    distill(*pairs, tmp_path / "run", SMALL)
+    written = export(tmp_path / "run", tmp_path / "out", "a test", "none", pairs[0])
+    assert written.int8_psnr_db is not None and written.int8_psnr_db > 35
+    assert in_int8(written.card).file == "tiny-int8.onnx"
+    assert (tmp_path / "out" / "tiny-int8.onnx").stat().st_size < written.file.stat().st_size
+    one = tmp_path / "one"
+    one.mkdir()
+    (pairs[0] / "0.png").rename(one / "0.png")
+    with pytest.raises(Photo2AnimeError, match="fewer than two photos"):
+        export(tmp_path / "run", tmp_path / "out", "a test", "none", one)
 
 
 def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -280,14 +280,15 @@ def test_prefetch_raises_in_the_consumer_and_stops_when_left() -> None:
 
 
 @pytest.mark.usefixtures("as_is")
-@pytest.mark.parametrize("stage", ["read", "paint", "write"])
+@pytest.mark.parametrize("stage", ["read", "paint", "steady", "write"])
 def test_an_error_in_any_stage_ends_the_run_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: str
 ) -> None:
     source = make_clip(tmp_path / "a.mp4", moving(30))
     place = {
         "read": "photo2anime.video.source.VideoSource._upright",
-        "paint": "photo2anime.video.steady.Steady.__call__",
+        "paint": "photo2anime.video.tracks.FramePainter.__call__",
+        "steady": "photo2anime.video.steady.Steady.__call__",
         "write": "photo2anime.video.encoder.SegmentEncoder.add",
     }[stage]
 
@@ -318,12 +319,12 @@ def test_resuming_equals_an_uninterrupted_run(
     module.video(arguments_for(source, tmp_path / "whole.mp4"))
     steady, painted = Steady.__call__, 0
 
-    def stop_at_20(self: Steady, photo: RGB) -> RGB:
+    def stop_at_20(self: Steady, photo: RGB, anime: RGB) -> RGB:
         nonlocal painted
         painted += 1
         if painted == 20:
             raise KeyboardInterrupt
-        return steady(self, photo)
+        return steady(self, photo, anime)
 
     monkeypatch.setattr(Steady, "__call__", stop_at_20)
     with pytest.raises(KeyboardInterrupt):
@@ -535,20 +536,20 @@ def test_live_reads_a_file_as_it_reads_a_camera(tmp_path: Path, capsys: pytest.C
 def test_steady_calms_noise_follows_motion_and_forgets_at_a_cut() -> None:
     photo, rng = photo_of(96, 128).astype(np.float32), np.random.default_rng(0)
     noisy = [np.clip(photo + rng.normal(0, 6, photo.shape), 0, 255).astype(np.uint8) for _ in range(12)]
-    calm = Steady(lambda rgb: rgb, 0.7)
-    steadied = np.stack([calm(rgb) for rgb in noisy])[4:]
+    calm = Steady(0.7)
+    steadied = np.stack([calm(rgb, rgb) for rgb in noisy])[4:]
     assert steadied.std(axis=0).mean() < 0.7 * np.stack(noisy)[4:].std(axis=0).mean()
-    off = Steady(lambda rgb: rgb, 0)
-    assert all(np.array_equal(off(rgb), rgb) for rgb in noisy)
+    off = Steady(0)
+    assert all(np.array_equal(off(rgb, rgb), rgb) for rgb in noisy)
     other = np.asarray(Image.open(EXAMPLES / "coast.jpg").convert("RGB").resize((128, 96)))
     for _ in range(2):
-        assert np.array_equal(calm(other), other)
+        assert np.array_equal(calm(other, other), other)
 
 
 def test_steady_does_not_smear_what_moves() -> None:
     frames = moving(12, 96, 128)
-    calm = Steady(lambda rgb: rgb, 1)
+    calm = Steady(1)
     for frame in frames:
-        shown = calm(frame)
+        shown = calm(frame, frame)
         assert np.abs(shown.astype(int) - frame).mean() < 3
         assert np.percentile(np.abs(shown.astype(int) - frame), 99.5) < 60

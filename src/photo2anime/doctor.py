@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from photo2anime import __version__
-from photo2anime.styles import installed_styles, list_styles
+from photo2anime.styles import in_int8, installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
 _PACKAGES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "psutil")
@@ -73,7 +73,8 @@ def _devices() -> Iterator[Finding]:
 def _styles() -> Iterator[Finding]:
     from photo2anime.weights import how_to_mend, local_file
 
-    for card in list_styles().values():
+    styles = list_styles().values()
+    for card in [*styles, *(in_int8(card) for card in styles if card.int8_file)]:
         try:
             file = local_file(card)
         except Photo2AnimeError as error:

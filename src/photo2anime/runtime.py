@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,9 +149,26 @@ def offered_devices() -> list[str]:
     return [device for device in ("cuda", "directml", "coreml", "cpu") if PROVIDERS[device] in offered]
 
 
+def prefers_int8(device: str) -> bool:
+    """Whether 8-bit networks are the faster ones there: on a CPU with instructions for their products, 2.5 times."""
+    automatic = next(name for name in _AUTOMATIC if name in offered_devices())
+    on_cpu = "cpu" in (device, automatic if device == "auto" else device)
+    return on_cpu and not cpu_features().isdisjoint({"avx512_vnni", "avx_vnni", "asimddp"})
+
+
 def cpu_threads() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """The extensions of this processor, in the words of Linux ("avx512_vnni"); empty where there is no telling."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(word for line in lines if line.startswith(("flags", "Features")) for word in line.split()[1:])
 
 
 def _start(file: Path, device: str) -> tuple[Any, str]:

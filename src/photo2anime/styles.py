@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tomllib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -73,6 +73,13 @@ def find_style(name: str) -> StyleCard:
     near = difflib.get_close_matches(name.lower(), styles, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "see `photo2anime styles`"
     raise Photo2AnimeError(f"no style called {name}; there are {', '.join(styles)}, or a path to an .onnx file; {hint}")
+
+
+def in_int8(card: StyleCard) -> StyleCard:
+    """The card of the style's 8-bit network. Raises Photo2AnimeError when it has none."""
+    if card.int8_file is None:
+        raise Photo2AnimeError(f"{card.name} has no 8-bit network; leave --precision out")
+    return replace(card, file=card.int8_file, sha256=card.int8_sha256)
 
 
 def toml_row(card: StyleCard) -> str:

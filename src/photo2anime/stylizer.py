@@ -15,7 +15,7 @@ from PIL import Image
 from photo2anime import compose, portraits
 from photo2anime.image_io import read_image
 from photo2anime.pixels import next_multiple, pad_bottom_right, to_batch, to_image
-from photo2anime.styles import find_style, list_styles
+from photo2anime.styles import find_style, in_int8, list_styles
 from photo2anime.tiling import plan, smallest_side, tile_side
 from photo2anime.types import (
     RGB,
@@ -28,6 +28,7 @@ from photo2anime.types import (
     Painting,
     Photo2AnimeError,
     Picture,
+    Precision,
     StyleCard,
 )
 from photo2anime.weights import local_file
@@ -59,16 +60,31 @@ class Stylizer:
         self.face_painters = _installed_portraits(device) if face_painters is None else face_painters
 
     @classmethod
-    def load(cls, style: str | Path = "hayao", *, device: str = "auto", tile_px: int | None = None) -> Stylizer:
-        """A style by its name, or from the path of an .onnx file. Raises Photo2AnimeError when it cannot be had."""
-        from photo2anime.runtime import OnnxNetwork
+    def load(
+        cls,
+        style: str | Path = "hayao",
+        *,
+        device: str = "auto",
+        tile_px: int | None = None,
+        precision: Precision = "float32",
+    ) -> Stylizer:
+        """A style by its name, or from the path of an .onnx file.
+
+        precision: "int8" takes the style's 8-bit network, for video; "auto" does where it is the faster one. Raises
+        Photo2AnimeError when the style cannot be had.
+        """
+        from photo2anime.runtime import OnnxNetwork, prefers_int8
 
         if Path(style).suffix.lower() == ".onnx":
             file, card = Path(style), None
+            if precision == "int8":
+                raise Photo2AnimeError(f"{file} is one network, as it is; leave --precision out")
             if not file.is_file():
                 raise Photo2AnimeError(f"{file}: no such file; check the name and the folder")
         else:
             card = find_style(str(style))
+            if precision == "int8" or (precision == "auto" and card.int8_file and prefers_int8(device)):
+                card = in_int8(card)
             file = local_file(card)
         network = OnnxNetwork(file, device=device, card=card)
         return cls(network, network.card, tile_px=tile_px, device=network.device)

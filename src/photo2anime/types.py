@@ -18,6 +18,7 @@ Network: TypeAlias = Callable[[Batch], Batch]  # same shape in and out
 Tiling = Literal["exact", "approximate", "never"]
 FaceVersion = Literal["v1", "v2"]
 FaceChoice = Literal["auto", "off", "v1", "v2"]
+Precision = Literal["auto", "float32", "int8"]
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")  # what a network can be asked to run on
 
 
@@ -143,7 +144,8 @@ class StyleCard:
     network takes no other. halo: pixels around a tile that its output depends on.
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
     make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
-    right at. bytes_per_px: memory the network needs per pixel it is given.
+    right at. bytes_per_px: memory the network needs per pixel it is given. int8_file, int8_sha256: the same network
+    with 8-bit weights and activations, for video.
     """
 
     name: str
@@ -158,3 +160,5 @@ class StyleCard:
     max_side: int = 1280
     bytes_per_px: int = 2500
     license: str = "unknown: see where the file came from"
+    int8_file: str | None = None
+    int8_sha256: str | None = None

@@ -32,6 +32,9 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("--out", type=Path, metavar="DIR", help="default: RUN_DIR/export")
     p.add_argument("--description", default="", help="one line for `photo2anime styles`")
     p.add_argument("--license", default="as the material it was trained on", help="of the weights")
+    p.add_argument(
+        "--int8", type=Path, metavar="PHOTOS", help="also make an 8-bit network for video, from these photos"
+    )
     p.add_argument("--install", action="store_true", help="also make it a style of this user")
     p.add_argument("--ship", action="store_true", help="also put it into this package (for its makers)")
     p.set_defaults(run=_export)
@@ -237,8 +240,10 @@ def _export(args: Namespace) -> int:
     _need_torch()
     from photo2anime.train.export import export
 
-    written = export(args.run_dir, args.out or args.run_dir / "export", args.description, args.license)
+    written = export(args.run_dir, args.out or args.run_dir / "export", args.description, args.license, args.int8)
     print(f"{written.file}  torch against ONNX Runtime: {written.worst_level:.4f} grey levels at most")
+    if written.int8_psnr_db is not None:
+        print(f"{written.card.int8_file}  {written.int8_psnr_db:.1f} dB near it")
     if args.install:
         from photo2anime.train.adopt import Adoption, adopt
 

@@ -39,7 +39,9 @@ class TrainConfig:
     more the adversarial term grows to its weight. lr_warmup: the generator's rate in the warm-up, None for
     lr_generator. optimizer: of the generator; "adam" has the published betas. clip_gradient: largest norm, 0 for any.
     scale_jitter, exposure_jitter: largest factor, drawn log-uniformly in either direction, 1 for none; each paired crop
-    is jittered with probability jitter_share. held_out: names of pictures (without extension) never trained on.
+    is jittered with probability jitter_share. bfloat16: features and discriminator (on a GPU the generator too)
+    compute in it where the machine has it, in half the time; weights stay float32. held_out: names of pictures (without
+    extension) never trained on.
     """
 
     style: str
@@ -67,6 +69,7 @@ class TrainConfig:
     exposure_jitter: float = 1.25
     jitter_share: float = 0.4
     features: str = "mobilenetv2"
+    bfloat16: bool = True
     seed: int = 1
     checkpoint_steps: int = 200
     held_out: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from photo2anime.runtime import OnnxNetwork, card_to_metadata
 from photo2anime.styles import list_styles, shipped_styles, toml_row
 from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.generator import Generator
+from photo2anime.train.quantise import quantise
 from photo2anime.train.run import load_generator
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard
 from photo2anime.weights import BUNDLES, sha256
@@ -33,17 +34,21 @@ _CHECKED_SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What export wrote. worst_level: the largest difference to PyTorch found, in grey levels of 255."""
+    """What export wrote. worst_level: the largest difference to PyTorch found, in grey levels of 255. int8_psnr_db: how
+    near the int8 network is to that one, None without.
+    """
 
     file: Path
     card: StyleCard
     worst_level: float
+    int8_psnr_db: float | None = None
 
 
-def export(run: Path, out: Path, description: str, license: str) -> Exported:
+def export(run: Path, out: Path, description: str, license: str, int8_photos: Path | None = None) -> Exported:
     """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
 
-    Raises Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
+    int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises Photo2AnimeError when run is no
+    training run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
     out.mkdir(parents=True, exist_ok=True)
@@ -58,18 +63,21 @@ def export(run: Path, out: Path, description: str, license: str) -> Exported:
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
     worst = write_checked(generator, card, file)
-    card = replace(card, sha256=sha256(file))
+    card, int8_psnr_db = replace(card, sha256=sha256(file)), None
+    if int8_photos is not None:
+        card, int8_psnr_db = quantise(file, card, int8_photos)
     (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
     config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
     text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n"
     text += f"```json\n{config}\n```\n"
     (out / f"{cfg.style}.md").write_text(text, encoding="utf-8")
-    return Exported(file, card, worst)
+    return Exported(file, card, worst, int8_psnr_db)
 
 
 def ship(exported: Exported) -> None:
     """Puts an exported network into this package: its file into bundles/, its row into styles.toml."""
-    shutil.copyfile(exported.file, BUNDLES / exported.card.file)
+    for name in filter(None, (exported.card.file, exported.card.int8_file)):
+        shutil.copyfile(exported.file.with_name(name), BUNDLES / name)
     cards = {**shipped_styles(), exported.card.name: exported.card}
     header = "# One row a style; written by `photo2anime export --ship`.\n\n"
     (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from photo2anime.pixels import luma
 from photo2anime.train.data import as_tensor
+from photo2anime.train.losses import perceptual
 from photo2anime.types import RGB
 
 _FEATURE_PX = 512  # features are taken of the middle of a picture, at most so large
@@ -70,7 +71,7 @@ def measure(photo: RGB, fake: RGB, anime: RGB, taps_of: TapsOf, milliseconds: fl
     return Figures(
         psnr_db=psnr(fake, anime),
         photo_psnr_db=psnr(photo, anime),
-        perceptual=feature_distance(of_fake, of_anime) / feature_distance(of_photo, of_anime),
+        perceptual=float(perceptual(of_fake, of_anime) / perceptual(of_photo, of_anime)),
         line_strength=gradient_level(fake) / gradient_level(anime),
         photo_line_strength=gradient_level(photo) / gradient_level(anime),
         milliseconds=milliseconds,
@@ -81,7 +82,7 @@ def look(photo: RGB, fake: RGB, taps_of: TapsOf) -> Look:
     """How a result looks beside its photo, both (H, W, 3) uint8."""
     chroma = (fake.astype(np.float32) - photo) @ _CHROMA.T
     return Look(
-        content=feature_distance(taps_of(fake), taps_of(photo)),
+        content=float(perceptual(taps_of(fake), taps_of(photo))),
         edges_kept=_correlation(_edges(photo), _edges(fake)),
         flatness=flatness(fake),
         lines=dark_lines(fake),
@@ -136,17 +137,6 @@ def middle_taps(features: nn.Module) -> TapsOf:
         return known[id(picture)][1]
 
     return taps_of
-
-
-def feature_distance(a: list[Tensor], b: list[Tensor]) -> float:
-    """How different two pictures look to a pretrained network, from their features: 0 for the same.
-
-    Features of each layer are scaled to length 1 over the channels, their squared differences averaged over the
-    picture and summed over the layers: Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric"), equation 1, without its learned channel weights.
-    """
-    layers = [(F.normalize(f, dim=1) - F.normalize(g, dim=1)).square().sum(1) for f, g in zip(a, b, strict=True)]
-    return sum(float(layer.mean()) for layer in layers)
 
 
 def middle(picture: RGB, side: int, fill: bool = False) -> RGB:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from photo2anime.train.checkpoint import TrainState
 from photo2anime.train.config import TrainConfig, in_units_of
 from photo2anime.train.data import Batch
 from photo2anime.train.features import Features
-from photo2anime.train.processes import shared
+from photo2anime.train.processes import has_bfloat16, shared
 from photo2anime.train.step import Terms, discriminator_terms, generator_terms, update
 
 
@@ -22,12 +23,14 @@ def train_loop(
 ) -> Iterator[Terms]:
     """Trains from state.step to cfg.total_steps and yields each step's weighted terms, after the update."""
     generator, trained_discriminator = shared(state.generator), shared(state.discriminator)
+    bfloat16 = partial(torch.autocast, device.type, torch.bfloat16)
+    quick = cfg.bfloat16 and has_bfloat16(device)
     while state.step < cfg.total_steps:
         batch = next(batches).to(device)
         set_learning_rates(state, cfg)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with bfloat16(enabled=quick and device.type == "cuda"):  # on a CPU it is quick enough as it is
             fake, fake_even = generator(batch.photo), generator(batch.even)
-
+        with bfloat16(enabled=quick):
             discriminator, terms, w = None, {}, in_units_of(cfg.features, cfg.weights)
             if state.step >= cfg.warmup_steps and w.adversarial:
                 discriminator = state.discriminator.requires_grad_(True)

@@ -53,14 +53,14 @@ def gradient_magnitude(x: Tensor) -> Tensor:
 
 
 def perceptual(fake: list[Tensor], anime: list[Tensor]) -> Tensor:
-    """Mean over layers and pictures of the absolute feature difference relative to the layer's own size. -> scalar.
+    """How different pictures look to a pretrained network, from their features, averaged over pictures. -> scalar.
 
-    After Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer", equation 2), absolute in place of
-    squared, and each layer divided by the mean of anime's features, so that none outweighs the others.
+    Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"), equation 1, without
+    its learned channel weights: each place's features scaled to length 1, squared differences averaged over the places
+    and summed over the layers. 0 for the same; the scaling makes a flat wall count as much as an edge.
     """
-    dims = (1, 2, 3)
-    terms = [(f - a).abs().mean(dims) / a.abs().mean(dims) for f, a in zip(fake, anime, strict=True)]
-    return torch.stack(terms).mean()
+    layers = [(F.normalize(f, dim=1) - F.normalize(a, dim=1)).square().sum(1) for f, a in zip(fake, anime, strict=True)]
+    return torch.stack([layer.mean() for layer in layers]).sum()
 
 
 def content(fake: Tensor, photo: Tensor) -> Tensor:

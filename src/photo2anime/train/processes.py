@@ -11,6 +11,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from photo2anime.runtime import cpu_features
+
 
 @contextmanager
 def joined_processes() -> Iterator[torch.device]:
@@ -25,6 +27,11 @@ def joined_processes() -> Iterator[torch.device]:
     finally:
         if several:
             dist.destroy_process_group()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are faster there: on a GPU, and on a CPU with instructions for them."""
+    return device.type == "cuda" or not cpu_features().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 def rank() -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from photo2anime import __version__, compose
 from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import Look, Photo2AnimeError, Picture
+from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
 from photo2anime.video import animation
 from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
 from photo2anime.video.frames import Facts, Frame
@@ -28,8 +29,9 @@ from photo2anime.video.steady import Steady
 from photo2anime.video.targets import choose_target, sync, told_as_ours
 from photo2anime.video.tracks import FramePainter
 
-_READ_AHEAD, _WRITE_BEHIND = 3, 3  # frames waiting between the stages
-Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with what Steady remembers after it
+_READ_AHEAD, _PAINT_AHEAD, _WRITE_BEHIND = 3, 1, 3  # frames waiting between the stages
+Painted = Generator[tuple[Frame, RGB, State], None, None]  # frames, their paintings, what the painter remembers then
+Stream = Generator[tuple[Frame, State], None, None]  # painted frames, each with all that is remembered after it
 Source = VideoSource | animation.AnimationSource
 Progress = Callable[[int, int | None], None]  # frames done, frames in all as far as is known
 
@@ -37,7 +39,7 @@ Progress = Callable[[int, int | None], None]  # frames done, frames in all as fa
 def video(args: Namespace) -> int:
     """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
     file = Path(args.video)
-    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile)
+    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile, precision=args.precision)
     started = time.perf_counter()
     if args.end is not None and args.end <= args.start:
         raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
@@ -70,7 +72,7 @@ class Run:
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
         look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
         self.frame_painter = FramePainter(stylizer, look)
-        self.steady = Steady(self.frame_painter, args.steady)
+        self.steady = Steady(args.steady)
         self.painted = 0
         self.notes: list[str] = []
 
@@ -147,19 +149,23 @@ class Run:
             temporary.unlink(missing_ok=True)
 
     def _stages(self, skip: int) -> Stream:
-        """Painted frames, each with the state after it, from a reader and a painter that work ahead."""
-        return prefetch(self._paint(prefetch(self.source.frames(skip), _READ_AHEAD)), _WRITE_BEHIND)
+        """Painted frames, each with the state after it, from stages that each work ahead in a thread of their own."""
+        painted = self._paint(prefetch(self.source.frames(skip), _READ_AHEAD))
+        return prefetch(self._steadied(prefetch(painted, _PAINT_AHEAD)), _WRITE_BEHIND)
 
-    def _paint(self, frames: Generator[Frame, None, None]) -> Stream:
-        try:
+    def _paint(self, frames: Generator[Frame, None, None]) -> Painted:
+        with closing(frames):
             for frame in frames:
-                anime = self.steady(frame.rgb)
+                yield frame, self.frame_painter(frame.rgb), self.frame_painter.state
+
+    def _steadied(self, painted: Painted) -> Stream:
+        with closing(painted):
+            for frame, anime, painter_state in painted:
+                anime = self.steady(frame.rgb, anime)
+                state = self.steady.state | painter_state
                 if self.args.side_by_side:
                     anime = compose.side_by_side(frame.rgb, anime)
-                state = self.steady.state | self.frame_painter.state
                 yield replace(frame, rgb=anime, alpha=self._alpha(frame)), state
-        finally:
-            frames.close()
 
     def _go_on_from(self, state: State) -> None:
         """What was remembered after the last frame that is done, or nothing."""
@@ -181,7 +187,7 @@ class Run:
                 continue
             last = second
             self._go_on_from({})
-            written = write_image(folder / f"{second:05}.jpg", Picture(self.steady(frame.rgb)), WriteOptions())
+            written = write_image(folder / f"{second:05}.jpg", Picture(self.frame_painter(frame.rgb)), WriteOptions())
             facts = {"second": second, "target": str(written)}
             print(json.dumps(facts) if self.args.json else written, flush=True)
         return 1 if self.source.losses.told() else 0

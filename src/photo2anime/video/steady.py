@@ -27,19 +27,18 @@ _STILL_PX = 0.1  # motion below this, at the small size, is none: moving pixels 
 
 
 class Steady:
-    """A painter of frames that follow one another. paint: one frame -> its painting. strength: 0 is off, up to 1.
+    """Steadies paintings of frames that follow one another. strength: 0 is off, up to 1.
 
     `state` is all that it remembers; setting it goes on from there.
     """
 
-    def __init__(self, paint: Callable[[RGB], RGB], strength: float) -> None:
-        self.paint, self.strength = paint, strength
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
         self.state: State = {}
         self._move = _mover()
 
-    def __call__(self, photo: RGB) -> RGB:
-        """The painting of photo, (H, W, 3) uint8, steadied by the frames before it."""
-        anime = self.paint(photo)
+    def __call__(self, photo: RGB, anime: RGB) -> RGB:
+        """Anime, the painting of photo, steadied by the frames before it: (H, W, 3) uint8 each."""
         if self.strength == 0:
             return anime
         small = _small(photo)
@@ -58,9 +57,9 @@ class Steady:
         fit = np.clip((high - difference) / (high - low), 0, 1)
         if fit.mean() < _LEAST_FIT:
             return anime
-        weight = Image.fromarray((fit * (255 * self.strength * _MOST_OF_THE_PAST)).astype(np.uint8))
-        weight = weight.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(1))  # a misfit spreads, softly
-        mask = weight.resize(anime.shape[1::-1], Image.Resampling.BILINEAR)
+        weight = _least_around((fit * (255 * self.strength * _MOST_OF_THE_PAST)).astype(np.uint8))
+        soft = Image.fromarray(weight).filter(ImageFilter.BoxBlur(1))  # a misfit spreads, softly
+        mask = soft.resize(anime.shape[1::-1], Image.Resampling.BILINEAR)
         return np.asarray(Image.composite(Image.fromarray(painted), Image.fromarray(anime), mask))
 
 
@@ -68,6 +67,13 @@ def _small(photo: RGB) -> Grey:
     """Brightness at a whole fraction of the size: noise is averaged away, edges are not."""
     factor = max(1, round(max(photo.shape) / _SMALL_SIDE_PX))
     return np.asarray(Image.fromarray(photo).convert("L").reduce(factor))
+
+
+def _least_around(weight: Grey) -> Grey:
+    """The least of each pixel and its eight neighbours."""
+    padded = np.pad(weight, 1, mode="edge")
+    rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
+    return np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
 
 
 def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:

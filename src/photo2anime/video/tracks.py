@@ -14,6 +14,7 @@ from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Face, FaceVersion, Look, PaintedFace
 
 _LOOK_EVERY = 3  # frames; finding costs a fifth of painting a small frame
+_LOOK_FOR_THE_FIRST_EVERY = 6  # frames, where no face is followed
 _FADE_FRAMES = 6  # that a face takes to come or go
 _MOST_MISSES = 2  # looks that may miss a face before it goes
 _NEWEST = 0.6  # how much of a found place is believed at once
@@ -103,7 +104,7 @@ class FramePainter:
         if cut:
             self.tracks, self.frame = [], 0
         self.tracks = [replace(t, points=t.points + t.motion) for t in self.tracks]
-        if self.frame % _LOOK_EVERY == 0:
+        if self.frame % (_LOOK_EVERY if self.tracks else _LOOK_FOR_THE_FIRST_EVERY) == 0:
             self._look_again(photo, fresh=cut)
         self.frame += 1
         step = 1 / _FADE_FRAMES

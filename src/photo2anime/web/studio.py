@@ -11,7 +11,7 @@ from photo2anime import compose
 from photo2anime.image_io import WriteOptions, encode_image, extension, read_image, writable_format
 from photo2anime.styles import find_style, list_styles
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import FaceChoice, Look, Photo2AnimeError, Picture
+from photo2anime.types import FaceChoice, Look, Photo2AnimeError, Picture, Precision
 
 _TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
 
@@ -56,17 +56,20 @@ class Studio:
 
     def __init__(self, *, device: str = "auto", megapixels: float = 60) -> None:
         self.device, self.megapixels = device, megapixels
-        self._stylizers: dict[str, Stylizer] = {}
+        self._stylizers: dict[tuple[str, Precision], Stylizer] = {}
         self._lock = threading.Lock()
 
-    def stylizer(self, style: str) -> Stylizer:
+    def stylizer(self, style: str, precision: Precision = "float32") -> Stylizer:
         """The style, loaded. Only installed styles: a path is never opened. Raises Photo2AnimeError for others."""
         card = find_style(style)
+        key = card.name, precision
         with self._lock:
-            if card.name not in self._stylizers:
+            if key not in self._stylizers:
                 tile_px = _TILE_PX if card.tiling == "exact" else None
-                self._stylizers[card.name] = Stylizer.load(card.name, device=self.device, tile_px=tile_px)
-            return self._stylizers[card.name]
+                self._stylizers[key] = Stylizer.load(
+                    card.name, device=self.device, tile_px=tile_px, precision=precision
+                )
+            return self._stylizers[key]
 
     def read(self, source: IO[bytes] | bytes) -> Picture:
         """The upload as a picture. Raises Photo2AnimeError for what is none, or too large."""

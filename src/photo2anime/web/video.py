@@ -31,7 +31,8 @@ def paint_video(workshop: Workshop, source: Path, target: Path, options: PaintOp
     def told(done: int, total: int | None) -> None:
         progress(done, total or 0)
 
-    whole.paint_video(source, target, workshop.studio.stylizer(options.style), options.look, progress=told)
+    stylizer = workshop.studio.stylizer(options.style, precision="auto")
+    whole.paint_video(source, target, stylizer, options.look, progress=told)
 
 
 def stills(workshop: Workshop, source: Path, options: PaintOptions) -> list[Picture]:

@@ -1,0 +1,162 @@
+"""Measures whether portraits keep who it is: measure_portraits.py FACES STYLE... --men N,... --women N,... [models]
+
+FACES: a folder of face photos; --men and --women name those to measure, without extension. STYLE: a style, or an .onnx
+file. Prints, in medians, how far eyes are open in the result over the photo, how far the skin of the cheeks moved in
+Lab, and how far the face moved for a network that recognises people, in units of the distance between two people.
+
+Not installed with us: `pip install ai-edge-litert dlib-bin`; --mesh is MediaPipe's face_landmark.tflite (468 points),
+--recognition and --shape are dlib's dlib_face_recognition_resnet_model_v1.dat and shape_predictor_5_face_landmarks.dat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import dlib
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from photo2anime.faces import find_faces
+from photo2anime.image_io import read_image
+from photo2anime.stylizer import Stylizer
+from photo2anime.train.data import pictures_in
+from photo2anime.types import RGB, Face
+
+# Points of the mesh: (upper lid, lower lid) of each eye, and the middle of the cheeks.
+LIDS = ((160, 144), (158, 153), (385, 380), (387, 373))
+CHEEKS = (50, 101, 118, 117, 280, 330, 347, 346)
+MESH_PX = 192
+# Individual typology angle, degrees: Chardon et al. 1991 ("Skin colour typology and suntanning pathways")
+TONES = {"light": (41.0, 180.0), "medium": (10.0, 41.0), "dark": (-180.0, 10.0)}
+
+Points = NDArray[np.float32]  # (468, 2), pixels of the mesh's square
+Mesh = Callable[[RGB, Face], tuple[RGB, Points]]
+
+
+class Kept(NamedTuple):
+    """One face of one style. opening: of the eyes, over the photo's. shift: of the skin, (L, a, b). moved: identity."""
+
+    opening: float
+    shift: NDArray[np.float32]
+    moved: float
+
+
+def main() -> None:
+    args = _arguments()
+    files = pictures_in(args.faces)
+    sex = dict.fromkeys(args.men, "men") | dict.fromkeys(args.women, "women")
+    photos = {name: read_image(files[name]).rgb for name in sex}
+    faces = {name: found[0] for name, photo in photos.items() if (found := find_faces(photo))}
+    mesh, identity = load_mesh(args.mesh), load_identity(args.recognition, args.shape)
+    tones = {name: tone(skin(*mesh(photos[name], face))) for name, face in faces.items()}
+    known = {name: identity(photos[name], photos[name]) for name in faces}
+    people = statistics.median(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(known.values(), 2))
+    print(f"{len(faces)} of {len(sex)} faces found; two people are {people:.2f} apart")
+    print("| style | eyes, men | eyes, women | men/women | identity | skin, all | " + " | ".join(TONES) + " |")
+    print("|" + "---|" * (6 + len(TONES)))
+    for style in args.style:
+        stylizer = Stylizer.load(style)
+        kept = {}
+        for name, face in faces.items():
+            photo, result = photos[name], stylizer(photos[name])
+            moved = float(np.linalg.norm(identity(photo, result) - known[name])) / people
+            before, after = mesh(photo, face), mesh(result, face)
+            kept[name] = Kept(opening(after[1]) / opening(before[1]), skin(*after) - skin(*before), moved)
+        print(row(Path(style).stem, kept, sex, tones), flush=True)
+
+
+def row(style: str, kept: dict[str, Kept], sex: dict[str, str], tones: dict[str, str]) -> str:
+    men, women = (
+        statistics.median(k.opening for n, k in kept.items() if sex[n] == which) for which in ("men", "women")
+    )
+    cells = [style, f"{men:.2f}", f"{women:.2f}", f"{men / women:.2f}"]
+    cells.append(f"{statistics.median(k.moved for k in kept.values()):.2f}")
+    for group in ("all", *TONES):
+        shifts = [k.shift for name, k in kept.items() if group in ("all", tones[name])]
+        mean = np.mean(shifts, axis=0) if shifts else np.full(3, np.nan)
+        far = np.mean([np.linalg.norm(shift) for shift in shifts]) if shifts else np.nan
+        cells.append(f"{far:.1f} (L {mean[0]:+.1f}, a {mean[1]:+.1f}, b {mean[2]:+.1f}; {len(shifts)})")
+    return "| " + " | ".join(cells) + " |"
+
+
+def load_mesh(file: Path) -> Mesh:
+    """(picture, face) -> (the face cut upright, 192x192, and its 468 points there)."""
+    network = Interpreter(model_path=str(file))
+    network.allocate_tensors()
+    source, answers = network.get_input_details()[0]["index"], network.get_output_details()
+    points = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == 468 * 3)
+
+    def mesh(picture: RGB, face: Face) -> tuple[RGB, Points]:
+        square = upright(picture, face)
+        network.set_tensor(source, square[None].astype(np.float32) / 255)
+        network.invoke()
+        return square, network.get_tensor(points).reshape(468, 3)[:, :2]
+
+    return mesh
+
+
+def upright(picture: RGB, face: Face) -> RGB:
+    """The face turned until its eyes are level, with a quarter of its size around it, as the mesh expects it."""
+    (left_x, left_y), (right_x, right_y) = face.landmarks[:2]
+    angle = np.degrees(np.arctan2(right_y - left_y, right_x - left_x))
+    left, top, right, bottom = face.box
+    scale = MESH_PX / (1.5 * max(right - left, bottom - top))
+    center = ((left + right) / 2, (top + bottom) / 2)
+    matrix = cv2.getRotationMatrix2D(center, float(angle), scale)
+    matrix[:, 2] = matrix[:, 2] + MESH_PX / 2 - np.array(center)
+    return np.asarray(cv2.warpAffine(picture, matrix, (MESH_PX, MESH_PX), flags=cv2.INTER_AREA), np.uint8)
+
+
+def opening(points: Points) -> float:
+    """Mean distance of the lids of both eyes; at least a pixel, so that closed eyes do not divide by nothing."""
+    return max(1.0, float(np.mean([np.linalg.norm(points[upper] - points[lower]) for upper, lower in LIDS])))
+
+
+def skin(square: RGB, points: Points) -> NDArray[np.float32]:
+    """Mean Lab of five pixels around each point of the cheeks."""
+    lab = cv2.cvtColor(square.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    x, y = np.clip(points[list(CHEEKS)].round().astype(int), 2, MESH_PX - 3).T
+    patches = [lab[v - 2 : v + 3, u - 2 : u + 3].reshape(-1, 3) for u, v in zip(x, y, strict=True)]
+    return np.asarray(np.concatenate(patches).mean(axis=0), np.float32)
+
+
+def tone(lab: NDArray[np.float32]) -> str:
+    angle = float(np.degrees(np.arctan2(lab[0] - 50, lab[2])))
+    return next(name for name, (low, high) in TONES.items() if low <= angle < high)
+
+
+def load_identity(recognition: Path, shape: Path) -> Callable[[RGB, RGB], NDArray[np.float64]]:
+    """(photo, picture of the same size) -> 128 numbers of the face in the picture, cut where it stands in the photo."""
+    detector = dlib.get_frontal_face_detector()
+    predictor, network = dlib.shape_predictor(str(shape)), dlib.face_recognition_model_v1(str(recognition))
+
+    def identity(photo: RGB, picture: RGB) -> NDArray[np.float64]:
+        left, top, right, bottom = (round(side) for side in find_faces(photo)[0].box)
+        boxes = detector(photo, 0) or [dlib.rectangle(left, top, right, bottom)]
+        place = max(boxes, key=lambda box: box.area())
+        picture = np.ascontiguousarray(picture)
+        return np.array(network.compute_face_descriptor(picture, predictor(np.ascontiguousarray(photo), place)))
+
+    return identity
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("style", nargs="+")
+    for which in ("men", "women"):
+        parser.add_argument(f"--{which}", type=lambda text: text.split(","), required=True, metavar="NAME,...")
+    for model in ("mesh", "recognition", "shape"):
+        parser.add_argument(f"--{model}", type=Path, required=True, metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
