@@ -319,8 +319,12 @@ def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path:
 # Export
 
 
-def test_export_makes_an_8_bit_network_that_paints_alike(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_export_makes_an_8_bit_network_that_paints_alike(
+    pairs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from photo2anime import Stylizer, list_styles
     from photo2anime.styles import in_int8
+    from photo2anime.train.adopt import Adoption, adopt
     from photo2anime.train.export import export
 
     distill(*pairs, tmp_path / "run", SMALL)
@@ -328,6 +332,10 @@ def test_export_makes_an_8_bit_network_that_paints_alike(pairs: tuple[Path, Path
     assert written.int8_psnr_db is not None and written.int8_psnr_db > 35
     assert in_int8(written.card).file == "tiny-int8.onnx"
     assert (tmp_path / "out" / "tiny-int8.onnx").stat().st_size < written.file.stat().st_size
+    monkeypatch.setenv("PHOTO2ANIME_HOME", str(tmp_path / "home"))
+    adopt(Adoption(written.file, "mine", int8=tmp_path / "out" / "tiny-int8.onnx"))
+    assert Stylizer.load("mine", precision="int8").card.sha256 == written.card.int8_sha256
+    list_styles.cache_clear()
     one = tmp_path / "one"
     one.mkdir()
     (pairs[0] / "0.png").rename(one / "0.png")

@@ -54,7 +54,8 @@ def installed_styles() -> tuple[dict[str, StyleCard], list[str]]:
             ((name, row),) = tomllib.loads(file.read_text(encoding="utf-8")).items()
             size = row.pop("fixed_size", None)
             fixed_size = (int(size[0]), int(size[1])) if size else None
-            card = StyleCard(name=name, **row | {"file": str(folder / row["file"])}, fixed_size=fixed_size)
+            row |= {key: str(folder / row[key]) for key in ("file", "int8_file") if key in row}
+            card = StyleCard(name=name, **row, fixed_size=fixed_size)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             problems.append(f"{file} is no row of one style ({error})")
             continue

@@ -32,7 +32,7 @@ class Adoption:
 
     license: of the weights; empty is what the file says of itself, else unknown. upsampling: how a PyTorch AnimeGANv2
     checkpoint doubles sizes; not used for ONNX files, which hold it inside. replace: an installed style of that name
-    gives way.
+    gives way. int8: the network's 8-bit twin, which `photo2anime export --int8` wrote.
     """
 
     source: Path
@@ -41,6 +41,7 @@ class Adoption:
     description: str = ""
     license: str = ""
     replace: bool = False
+    int8: Path | None = None
 
 
 def adopt(wish: Adoption) -> StyleCard:
@@ -62,6 +63,11 @@ def adopt(wish: Adoption) -> StyleCard:
             card, origin = _stage_animeganv2(wish, staged)
         _try(staged, card)
         card = replace(card, sha256=sha256(staged))
+        if wish.int8:
+            twin = staged.with_name(f"{wish.name}-int8.onnx")
+            shutil.copyfile(wish.int8, twin)
+            card = replace(card, int8_file=twin.name, int8_sha256=sha256(twin))
+            os.replace(twin, folder / twin.name)
         staged.with_suffix(".toml").write_text(toml_row(card), encoding="utf-8")
         staged.with_suffix(".md").write_text(_card_text(card, origin), encoding="utf-8")
         for suffix in (".md", ".onnx", ".toml"):  # the row last: without it there is no style

@@ -247,7 +247,8 @@ def _export(args: Namespace) -> int:
     if args.install:
         from photo2anime.train.adopt import Adoption, adopt
 
-        card = adopt(Adoption(written.file, written.card.name, replace=True))
+        twin = written.file.with_name(written.card.int8_file) if written.card.int8_file else None
+        card = adopt(Adoption(written.file, written.card.name, replace=True, int8=twin))
         print(f"{card.name} is installed: `photo2anime paint PHOTO -s {card.name}`")
     if args.ship:
         from photo2anime.train.export import ship
