@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -154,7 +155,9 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, said: s
     assert str(file) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_torchscript_and_parts_of_tensorflow_checkpoints_are_named(tmp_path: Path) -> None:
+def test_torchscript_and_parts_of_tensorflow_checkpoints_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.jit.script(nn.ReLU()).save(str(tmp_path / "script.pt"))  # type: ignore[no-untyped-call]
     with pytest.raises(Photo2AnimeError, match="TorchScript"):
         adopt(Adoption(tmp_path / "script.pt", "face", "half-pixel"))
@@ -162,12 +165,13 @@ def test_torchscript_and_parts_of_tensorflow_checkpoints_are_named(tmp_path: Pat
         (tmp_path / f"Paprika{suffix}").write_bytes(b"x")
     with pytest.raises(Photo2AnimeError, match="part of a TensorFlow checkpoint; give its prefix"):
         adopt(Adoption(tmp_path / "Paprika.index", "face", "half-pixel"))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
     with pytest.raises(Photo2AnimeError, match="pip install tensorflow"):
         adopt(Adoption(tmp_path / "Paprika", "face", "half-pixel"))
 
 
-def test_tensorflow_variables_are_renamed_and_turned() -> None:
-    """The variables that net/generator.py of AnimeGANv2 makes, written down scope by scope."""
+def tensorflow_variables() -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    """Random values for the variables that net/generator.py of AnimeGANv2 makes, written down scope by scope."""
     rng = np.random.default_rng(0)
     names = []
     for block, units in (("A", 3), ("B", 2), ("C", 2), ("D", 2), ("E", 3)):
@@ -191,6 +195,11 @@ def test_tensorflow_variables_are_renamed_and_turned() -> None:
             out, channels, height, width = shape
             shape = (height, width, out, channels) if name.endswith("/w") else (height, width, channels, out)
         variables[name] = rng.normal(size=shape).astype(np.float32)
+    return variables
+
+
+def test_tensorflow_variables_are_renamed_and_turned() -> None:
+    variables = tensorflow_variables()
     variables["generator/G_MODEL/A/Conv/weights/Adam"] = np.zeros(3, np.float32)
     variables["discriminator/conv_0/weights"] = np.zeros(3, np.float32)
     state = from_tensorflow_variables(variables)
@@ -199,6 +208,22 @@ def test_tensorflow_variables_are_renamed_and_turned() -> None:
     assert float(state["block_a.1.1.weight"][5, 7, 1, 2]) == kernel[1, 2, 7, 5]
     depthwise = variables["generator/G_MODEL/C/r2/r2/w"]
     assert float(state["block_c.2.layers.1.1.weight"][9, 0, 1, 2]) == depthwise[1, 2, 9, 0]
+
+
+def test_a_tensorflow_checkpoint_becomes_a_style(tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    variables = tensorflow_variables()
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        saved = [tf.compat.v1.get_variable(name, initializer=tf.constant(v)) for name, v in variables.items()]
+        session.run(tf.compat.v1.global_variables_initializer())
+        prefix = tf.compat.v1.train.Saver(saved).save(session, str(tmp_path / "Paprika.ckpt"), global_step=100)
+    adopt(Adoption(Path(prefix), "theirs", "half-pixel"))
+    network = generator()
+    network.load_state_dict(from_tensorflow_variables(variables))
+    photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, 64, 96)).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(photo)).numpy()
+    assert np.abs(Stylizer.load("theirs").network(photo) - expected).max() < 1e-3
 
 
 # ONNX files
