@@ -94,7 +94,8 @@ def load_mesh(file: Path) -> Mesh:
     points = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == 468 * 3)
 
     def mesh(picture: RGB, face: Face) -> tuple[RGB, Points]:
-        square = upright(picture, face)
+        size = (MESH_PX, MESH_PX)
+        square = np.asarray(cv2.warpAffine(picture, upright(face), size, flags=cv2.INTER_AREA), np.uint8)
         network.set_tensor(source, square[None].astype(np.float32) / 255)
         network.invoke()
         return square, network.get_tensor(points).reshape(468, 3)[:, :2]
@@ -102,16 +103,16 @@ def load_mesh(file: Path) -> Mesh:
     return mesh
 
 
-def upright(picture: RGB, face: Face) -> RGB:
-    """The face turned until its eyes are level, with a quarter of its size around it, as the mesh expects it."""
+def upright(face: Face) -> NDArray[np.float64]:
+    """(2, 3): turns a face until its eyes are level, with a quarter of its size around it, as the mesh expects it."""
     (left_x, left_y), (right_x, right_y) = face.landmarks[:2]
     angle = np.degrees(np.arctan2(right_y - left_y, right_x - left_x))
     left, top, right, bottom = face.box
     scale = MESH_PX / (1.5 * max(right - left, bottom - top))
     center = ((left + right) / 2, (top + bottom) / 2)
-    matrix = cv2.getRotationMatrix2D(center, float(angle), scale)
-    matrix[:, 2] = matrix[:, 2] + MESH_PX / 2 - np.array(center)
-    return np.asarray(cv2.warpAffine(picture, matrix, (MESH_PX, MESH_PX), flags=cv2.INTER_AREA), np.uint8)
+    matrix = np.asarray(cv2.getRotationMatrix2D(center, float(angle), scale), np.float64)
+    matrix[:, 2] += MESH_PX / 2 - np.array(center)
+    return matrix
 
 
 def opening(points: Points) -> float:

@@ -90,29 +90,29 @@ def shrunk(picture: RGB) -> RGB:
     return np.asarray(Image.fromarray(picture).resize((_KEPT_PX, _KEPT_PX), Image.Resampling.LANCZOS))
 
 
-def with_colors_of(photo: RGB, portrait: RGB) -> RGB:
-    """The portrait's lines and shading on nearly the photo's broad colours.
+def with_colors_of(photo: RGB, portrait: RGB, share: float = _OWN_COLORS, broad_px: float = _BROAD_PX) -> RGB:
+    """The portrait's lines and shading on a share of the photo's broad colours.
 
     The teachers normalise over the whole picture, so they make one grey white and another navy; a network that sees
     only a neighbourhood cannot learn that, and skin should keep its tone.
     """
     broad = [
-        np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(_BROAD_PX)), np.float32)
+        np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(broad_px)), np.float32)
         for picture in (photo, portrait)
     ]
-    mixed = portrait + _OWN_COLORS * (broad[0] - broad[1])
+    mixed = portrait + share * (broad[0] - broad[1])
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
 def worsened(photo: RGB, rng: np.random.Generator) -> RGB:
-    """Blurred by up to 4 pixels, or shrunk up to six times and enlarged; then noise and JPEG."""
+    """Blurred by up to a 128th of its side, or shrunk up to six times and enlarged; then noise and JPEG."""
     image = Image.fromarray(photo)
     if rng.random() < 0.5:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 4)))
+        image = image.filter(ImageFilter.GaussianBlur(len(photo) / 512 * rng.uniform(0.8, 4)))
     else:
-        side = round(SIDE_PX / np.exp(rng.uniform(np.log(1.5), np.log(6))))
+        side = round(len(photo) / np.exp(rng.uniform(np.log(1.5), np.log(6))))
         image = image.resize((side, side), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)
-    noisy = np.asarray(image) + rng.normal(0, rng.uniform(0, 8), (SIDE_PX, SIDE_PX, 3))
+    noisy = np.asarray(image) + rng.normal(0, rng.uniform(0, 8), photo.shape)
     compressed = io.BytesIO()
     Image.fromarray(np.clip(noisy + 0.5, 0, 255).astype(np.uint8)).save(
         compressed, "JPEG", quality=int(rng.integers(35, 90))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from photo2anime.eyes import enlarge_eyes
 from photo2anime.faces import find_faces, sharpness
 from photo2anime.styles import list_styles
 from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, PaintedFace, Painter, Photo2AnimeError
@@ -51,6 +52,13 @@ class FaceSquare:
         across, down = np.abs(x * cos + y * sin), np.abs(y * cos - x * sin)
         distance: NDArray[np.float32] = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)
         return distance * (2 / self.side_px)
+
+    def upright(self, x: float, y: float, side: int) -> tuple[float, float]:
+        """Where a point of the photo comes to lie when the square is cut out upright, side pixels wide."""
+        x, y = x - self.left - self.reach_px / 2, y - self.top - self.reach_px / 2
+        cos, sin = math.cos(math.radians(self.turn)), math.sin(math.radians(self.turn))
+        scale = side / self.side_px
+        return side / 2 + scale * (x * cos + y * sin), side / 2 + scale * (y * cos - x * sin)
 
     def touches(self, other: FaceSquare) -> bool:
         return (
@@ -117,22 +125,34 @@ def paint_faces(
     Each pixel belongs to the face it is nearest to, in units of that face's size, so their order does not matter.
     strength: 1 is the full portrait, 0 the scene.
     """
-    jobs = [(square_of(face.face), painters[face.version], face.weight) for face in found if face.version]
+    jobs = [(square_of(face.face), face) for face in found if face.version]
     if not jobs or strength == 0:
         return scene
     result = scene.copy()
-    for square, painter, weight in jobs:
+    for square, face in jobs:
         rows = slice(max(square.top, 0), min(square.top + square.reach_px, scene.shape[0]))
         cols = slice(max(square.left, 0), min(square.left + square.reach_px, scene.shape[1]))
-        neighbours = [other for other, _, _ in jobs if other is not square and other.touches(square)]
+        neighbours = [other for other, _ in jobs if other is not square and other.touches(square)]
         mask, inside = _mask(square, neighbours, rows, cols)
-        portrait = put_upright_back(painter(cut_upright(photo, square)), square)
+        portrait = put_upright_back(_portrait(photo, square, face, painters), square)
         portrait = portrait[rows.start - square.top :, cols.start - square.left :][: mask.shape[0], : mask.shape[1]]
         change = (
-            strength * weight * mask[..., None] * _fitted_change(portrait, photo[rows, cols], scene[rows, cols], inside)
+            strength
+            * face.weight
+            * mask[..., None]
+            * _fitted_change(portrait, photo[rows, cols], scene[rows, cols], inside)
         )
         result[rows, cols] = np.clip(result[rows, cols] + change + 0.5, 0, 255).astype(np.uint8)
     return result
+
+
+def _portrait(photo: RGB, square: FaceSquare, face: PaintedFace, painters: Mapping[FaceVersion, Painter]) -> RGB:
+    """The square around a face, upright, painted in the face's version; (S, S, 3) uint8."""
+    assert face.version is not None
+    cut = cut_upright(photo, square)
+    if face.version == "v1":
+        cut = enlarge_eyes(cut, [square.upright(x, y, cut.shape[0]) for x, y in face.face.landmarks[:2]])
+    return painters[face.version](cut)
 
 
 def square_of(face: Face) -> FaceSquare:
