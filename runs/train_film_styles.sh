@@ -1,8 +1,9 @@
 #!/bin/sh
 # How hayao, shinkai and paprika were trained: runs/train_film_styles.sh PAIRS RUNS
-# PAIRS holds photo/, hayao/, shinkai/ and paprika/ with the same file names; about an hour and a half on two free cores.
-# Each command goes on where it was stopped. Two things differ for the shipped models: the first stage of hayao was stopped by
-# hand at step 2400, and the grid term came only with the last stage of each (docs/cards/).
+# PAIRS holds photo/, hayao/, shinkai/ and paprika/ with the same file names; about four hours of two cores with bfloat16, ten without.
+# Each command goes on where it was stopped. Where the shipped models differ: the first two stages still had an L1 of
+# MobileNetV2's features for --perceptual, hayao-1 was stopped by hand at step 2400, and hayao had a short stage in between
+# for the grid term; the average of the weights had half lives of 40 to 150 steps (docs/cards/, docs/log.md).
 set -eu
 pairs=$1
 runs=$2
@@ -16,15 +17,21 @@ train() {
         --hold-out "$held_out" "$@"
 }
 
-train hayao-1 hayao --steps 3000 --warmup-steps 1500
-train hayao-2 hayao --steps 1800 --warmup-steps 0 --lr 0.01 --line 1 --adversarial 0.25 --from "$runs/hayao-1"
-train hayao hayao --steps 260 --warmup-steps 30 --lr 0.004 --line 4 --adversarial 0.25 --from "$runs/hayao-2"
-train shinkai-1 shinkai --steps 1600 --warmup-steps 200 --lr 0.01 --line 1 --adversarial 0.25 --from "$runs/hayao-2"
-train shinkai shinkai --steps 220 --warmup-steps 30 --lr 0.004 --line 2 --adversarial 0.25 --from "$runs/shinkai-1"
-train paprika paprika --steps 1000 --warmup-steps 100 --lr 0.01 --line 2 --adversarial 0.25 --from "$runs/hayao-2"
+slow="--features vgg16 --batch-size 4 --warmup-steps 30"
+
+train hayao-1 hayao --steps 3000 --warmup-steps 1500 --pixel 1 --gradient 0.5 --line 2 --adversarial 0.05
+train hayao-2 hayao --steps 1800 --warmup-steps 0 --lr 0.01 --pixel 1 --gradient 0.5 --adversarial 0.25 --from "$runs/hayao-1"
+train shinkai-2 shinkai --steps 1600 --warmup-steps 200 --lr 0.01 --pixel 1 --adversarial 0.25 --from "$runs/hayao-2"
+train paprika-2 paprika --steps 1000 --warmup-steps 100 --lr 0.01 --pixel 1 --line 2 --adversarial 0.25 --from "$runs/hayao-2"
+
+train hayao-3 hayao $slow --steps 3200 --lr 0.01 --from "$runs/hayao-2"
+train hayao hayao $slow --steps 350 --lr 0.005 --pixel 6 --line 6 --from "$runs/hayao-3"
+train shinkai-3 shinkai $slow --steps 3200 --lr 0.01 --from "$runs/shinkai-2"
+train shinkai shinkai $slow --steps 350 --lr 0.005 --pixel 6 --line 4 --from "$runs/shinkai-3"
+train paprika paprika $slow --steps 1900 --lr 0.01 --pixel 4 --line 3 --from "$runs/paprika-2"
 
 for style in hayao shinkai paprika; do
-    photo2anime export "$runs/$style"
+    photo2anime export "$runs/$style" --int8 examples
     photo2anime evaluate "$runs/$style/export/$style.onnx" --photos "$pairs/photo" --targets "$pairs/$style" \
         --names "$held_out" --out "$runs/$style/export"
 done

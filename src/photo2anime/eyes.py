@@ -13,7 +13,7 @@ from PIL import Image
 
 from photo2anime.types import RGB
 
-_LARGER = 1.3
+_LARGER = 1.5
 _REACH = 0.42  # radius of what moves, over the distance between the eyes: up to the brows, not to the nose
 _CELLS = 16  # on a side of the grid that bends
 

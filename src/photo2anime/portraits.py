@@ -18,7 +18,7 @@ from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, PaintedFace, P
 STYLES: dict[FaceVersion, str] = {"v1": "portrait-v1", "v2": "portrait-v2"}
 
 _LEAST_FACE_PX = 48  # smaller faces are left to the scene's style
-_STYLIZED_FACE_PX = math.inf  # from here on version 1; for now it fails too often on turned heads (docs/log.md)
+_STYLIZED_FACE_PX = 160  # from here on version 1: smaller eyes gain nothing from being enlarged, and likeness loses
 _MARGIN = 1.8  # side of the square over that of the face: hair, ears and chin are inside
 _RAISED = 0.06  # of the square's side: there is more head above the face's box than below it
 _LEAST_PX, _MOST_PX, _MULTIPLE = 352, 512, 16  # sides the portrait networks were trained at
@@ -26,6 +26,7 @@ _UPRIGHT_DEGREES = 20  # faces turned by less, or by as little from a quarter tu
 _SOLID, _GONE = 0.6, 0.95  # the mask is 1 up to here and 0 from here, in halves of the square's side
 _ROUNDNESS = 3  # of the mask: 2 is a circle, infinity a square
 _FIT_PX = 48  # side of the copies that colours are compared on
+_STYLED = np.float32(0.5)  # share of the style's colour map that a face takes; all of hayao's makes skin pink
 _HOLD_BACK = 25.0  # levels squared; colours the photo has little of are not thrown far
 _COLOR_CELLS = 6  # on a side of the square: a painted face takes the scene's mean colour in each, smoothly
 _MOST_BROAD = np.float32(12)  # levels; more would shine past the outline of the head
@@ -230,7 +231,7 @@ def _fitted_change(portrait: RGB, photo: RGB, scene: RGB, inside: NDArray[np.boo
     held = _HOLD_BACK * len(before) * np.eye(3)
     slope = np.linalg.solve(spread.T @ spread + held, spread.T @ (after - before)).astype(np.float32)
     change: NDArray[np.float32] = portrait.astype(np.float32) - scene
-    change += (portrait - middle) @ slope + (after - before).mean(axis=0)
+    change += _STYLED * ((portrait - middle) @ slope + (after - before).mean(axis=0))
     change[~inside] = 0
     for channel in range(3):
         cells = Image.fromarray(change[..., channel]).resize((_COLOR_CELLS, _COLOR_CELLS), Image.Resampling.BOX)

@@ -89,7 +89,17 @@ def _add_run_options(p: ArgumentParser) -> None:
     p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
     p.add_argument("--deep-blocks", type=int, metavar="N", help="residual blocks at 1/16, 3 for portraits (default 0)")
     p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual and content terms")
-    for term in ("pixel", "perceptual", "line", "content", "style_term", "color", "variation", "adversarial"):
+    for term in (
+        "pixel",
+        "gradient",
+        "perceptual",
+        "line",
+        "content",
+        "style_term",
+        "color",
+        "variation",
+        "adversarial",
+    ):
         name = term.replace("_term", "")
         p.add_argument(
             f"--{term.replace('_', '-')}", type=float, dest=f"w_{name}", metavar="W", help=f"weight of {name}"

@@ -14,15 +14,15 @@ class LossWeights:
     photos and pictures show other things, AnimeGANv2's terms. adversarial, grid: for both. d_*: the discriminator's.
     """
 
-    pixel: float = 1.0
-    gradient: float = 0.5
-    line: float = 2.0
-    perceptual: float = 0.6
+    pixel: float = 2.0
+    gradient: float = 1.0
+    line: float = 1.0
+    perceptual: float = 1.0
     content: float = 1.5
     style: float = 2.5
     color: float = 15.0
     variation: float = 1.0
-    adversarial: float = 0.05
+    adversarial: float = 0.1
     grid: float = 5.0
     d_anime: float = 1.0
     d_fake: float = 1.0
