@@ -4,8 +4,10 @@ FACES: a folder of face photos; --men and --women name those to measure, without
 file. Prints, in medians, how far eyes are open in the result over the photo, how far the skin of the cheeks moved in
 Lab, and how far the face moved for a network that recognises people, in units of the distance between two people.
 
-Not installed with us: `pip install ai-edge-litert dlib-bin`; --mesh is MediaPipe's face_landmark.tflite (468 points),
---recognition and --shape are dlib's dlib_face_recognition_resnet_model_v1.dat and shape_predictor_5_face_landmarks.dat.
+Not installed with us: `pip install ai-edge-litert dlib-bin`; --mesh and --iris are MediaPipe's face_landmark.tflite
+(468 points; it hardly follows eyes that were enlarged, so it only tells where they are) and iris_landmark.tflite (the
+lids); --recognition and --shape are dlib's dlib_face_recognition_resnet_model_v1.dat and
+shape_predictor_5_face_landmarks.dat.
 """
 
 from __future__ import annotations
@@ -29,14 +31,17 @@ from photo2anime.stylizer import Stylizer
 from photo2anime.train.data import pictures_in
 from photo2anime.types import RGB, Face
 
-# Points of the mesh: (upper lid, lower lid) of each eye, and the middle of the cheeks.
-LIDS = ((160, 144), (158, 153), (385, 380), (387, 373))
+# Points of the mesh: the corners of each eye from left to right, and the middle of the cheeks.
+EYES = ((33, 133), (362, 263))
 CHEEKS = (50, 101, 118, 117, 280, 330, 347, 346)
 MESH_PX = 192
+IRIS_PX, IRIS_MARGIN = 64, 2.3  # side of the square the lids are found in, and over the width of the eye
+LIDS = ((11, 3), (12, 4), (13, 5))  # (upper, lower) of what the iris network answers
 # Individual typology angle, degrees: Chardon et al. 1991 ("Skin colour typology and suntanning pathways")
 TONES = {"light": (41.0, 180.0), "medium": (10.0, 41.0), "dark": (-180.0, 10.0)}
 
 Points = NDArray[np.float32]  # (468, 2), pixels of the mesh's square
+Opening = Callable[[RGB, Face], float]
 Mesh = Callable[[RGB, Face], tuple[RGB, Points]]
 
 
@@ -55,6 +60,8 @@ def main() -> None:
     photos = {name: read_image(files[name]).rgb for name in sex}
     faces = {name: found[0] for name, photo in photos.items() if (found := find_faces(photo))}
     mesh, identity = load_mesh(args.mesh), load_identity(args.recognition, args.shape)
+    opening = load_opening(args.iris, mesh)
+    open_before = {name: opening(photos[name], face) for name, face in faces.items()}
     tones = {name: tone(skin(*mesh(photos[name], face))) for name, face in faces.items()}
     known = {name: identity(photos[name], photos[name]) for name in faces}
     people = statistics.median(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(known.values(), 2))
@@ -67,8 +74,8 @@ def main() -> None:
         for name, face in faces.items():
             photo, result = photos[name], stylizer(photos[name])
             moved = float(np.linalg.norm(identity(photo, result) - known[name])) / people
-            before, after = mesh(photo, face), mesh(result, face)
-            kept[name] = Kept(opening(after[1]) / opening(before[1]), skin(*after) - skin(*before), moved)
+            shift = skin(*mesh(result, face)) - skin(*mesh(photo, face))
+            kept[name] = Kept(opening(result, face) / open_before[name], shift, moved)
         print(row(Path(style).stem, kept, sex, tones), flush=True)
 
 
@@ -115,9 +122,33 @@ def upright(face: Face) -> NDArray[np.float64]:
     return matrix
 
 
-def opening(points: Points) -> float:
-    """Mean distance of the lids of both eyes; at least a pixel, so that closed eyes do not divide by nothing."""
-    return max(1.0, float(np.mean([np.linalg.norm(points[upper] - points[lower]) for upper, lower in LIDS])))
+def load_opening(file: Path, mesh: Mesh) -> Opening:
+    """(picture, face) -> mean distance of the lids of both eyes in pixels, at least one."""
+    network = Interpreter(model_path=str(file))
+    network.allocate_tensors()
+    source, answers = network.get_input_details()[0]["index"], network.get_output_details()
+    contour = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == 71 * 3)
+
+    def opening(picture: RGB, face: Face) -> float:
+        back = cv2.invertAffineTransform(upright(face))
+        points = mesh(picture, face)[1] @ back[:, :2].T + back[:, 2]
+        gaps = []
+        for number, corners in enumerate(EYES):
+            (left_x, left_y), (right_x, right_y) = points[list(corners)]
+            angle = float(np.degrees(np.arctan2(right_y - left_y, right_x - left_x)))
+            side = IRIS_MARGIN * float(np.hypot(right_x - left_x, right_y - left_y))
+            center = ((left_x + right_x) / 2, (left_y + right_y) / 2)
+            matrix = np.asarray(cv2.getRotationMatrix2D(center, angle, IRIS_PX / side), np.float64)
+            matrix[:, 2] += IRIS_PX / 2 - np.array(center)
+            square = np.asarray(cv2.warpAffine(picture, matrix, (IRIS_PX, IRIS_PX), flags=cv2.INTER_AREA), np.uint8)
+            square = square[:, ::-1] if number else square  # the network knows one eye, the other is its mirror
+            network.set_tensor(source, square[None].astype(np.float32) / 255)
+            network.invoke()
+            lids = network.get_tensor(contour).reshape(71, 3)[:, :2]
+            gaps += [float(np.linalg.norm(lids[upper] - lids[lower])) * side / IRIS_PX for upper, lower in LIDS]
+        return max(1.0, float(np.mean(gaps)))
+
+    return opening
 
 
 def skin(square: RGB, points: Points) -> NDArray[np.float32]:
@@ -154,7 +185,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("style", nargs="+")
     for which in ("men", "women"):
         parser.add_argument(f"--{which}", type=lambda text: text.split(","), required=True, metavar="NAME,...")
-    for model in ("mesh", "recognition", "shape"):
+    for model in ("mesh", "iris", "recognition", "shape"):
         parser.add_argument(f"--{model}", type=Path, required=True, metavar="FILE")
     return parser.parse_args()
 

@@ -189,7 +189,7 @@ def test_two_processes_equal_one_with_the_double_batch(folders: tuple[Path, Path
         "adversarial.load_features = lambda _: TinyFeatures()\n"
         "photos, anime, run, size = sys.argv[1:]\n"
         "pairs = (Path(photos), Path(anime) / 'color')\n"
-        "cfg = replace(TINY, batch_size=int(size))\n"
+        "cfg = replace(TINY, batch_size=int(size), bfloat16=False)\n"
         "adversarial.train(Path(photos), Path(anime), Path(run), cfg, pairs=pairs)\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}

@@ -27,6 +27,7 @@ LAYERS = {  # each module may import those of lower rank
     "metadata": 1,
     "image_io": 2,
     "arguments": 1,
+    "eyes": 1,
     "faces": 3,
     "portraits": 4,
     "compose": 3,

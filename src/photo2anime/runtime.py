@@ -192,6 +192,7 @@ def _start(file: Path, device: str) -> tuple[Any, str]:
 def _open_session(file: Path, provider: str) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = cpu_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave cores to others
     options.log_severity_level = 4  # a device that fails to start is told by us, once
     try:
         return ort.InferenceSession(str(file), options, providers=[provider])

@@ -114,4 +114,4 @@ def variation(fake: Tensor) -> Tensor:
 
 def lsgan(logits: Tensor, target: float) -> Tensor:
     """Squared distance of the logits from target: 1 is painted, 0 is not. Mao et al. 2017, equation 2. -> scalar."""
-    return (logits - target).square().mean()
+    return (logits.float() - target).square().mean()
