@@ -340,13 +340,13 @@ def test_resuming_equals_an_uninterrupted_run(
 
 
 def test_ctrl_c_from_outside(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "a.mp4", moving(300, 128, 192))
+    source = make_clip(tmp_path / "a.mp4", moving(240, 480, 640))
     command = [sys.executable, "-m", "photo2anime", "video", str(source), "-o", str(tmp_path / "b.mp4")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
+    for _ in range(3000):
         if (tmp_path / ".b.mp4.photo2anime").exists():
             break
-        time.sleep(0.1)
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "stopped" in said and "Traceback" not in said
