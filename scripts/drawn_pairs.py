@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from measure_portraits import Mesh, Points, load_mesh, upright
+from measure_portraits import Mesh, Points, load_mesh, points_in_picture
 from photo2anime.faces import find_faces
 from photo2anime.image_io import read_image
 from photo2anime.train.data import pictures_in
@@ -26,7 +26,6 @@ from portrait_pairs import save, with_colors_of, worsened
 
 FOUND_AT_PX = 512  # small pictures are enlarged to this before faces are looked for
 MOVED = 0.75  # share of the way that the portrait is moved towards the photo
-OWN_COLORS = 0.5  # share of the photo's broad colours that is put back, so that skin keeps its tone
 BROAD_PX = 10
 REACHES_PX = (40, 20, 10)  # of a point's pull, the broadest first
 
@@ -37,11 +36,15 @@ def main() -> None:
     parser.add_argument("--mesh", type=Path, required=True, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=10)
+    parser.add_argument(
+        "--own-colors", type=float, default=0.5, help="share of the photo's broad colours put back, so that skin stays"
+    )
     args = parser.parse_args()
     mesh, drawings = load_mesh(args.mesh), pictures_in(args.pairs / "anime")
     for number, (name, file) in enumerate(pictures_in(args.pairs / "photo").items()):
         photo = read_image(file).rgb
-        anime = with_colors_of(photo, aligned(photo, read_image(drawings[name]).rgb, mesh), OWN_COLORS, BROAD_PX)
+        drawn = aligned(photo, read_image(drawings[name]).rgb, mesh)
+        anime = with_colors_of(photo, drawn, args.own_colors, BROAD_PX)
         for variant in range(args.variants):
             rng = np.random.default_rng((7, number, variant))
             both = varied(photo, anime, rng) if variant else (photo, anime)
@@ -68,8 +71,7 @@ def points_of(picture: RGB, mesh: Mesh) -> Points | None:
     faces = find_faces(large)
     if not faces:
         return None
-    back = cv2.invertAffineTransform(upright(faces[0]))
-    return np.asarray((mesh(large, faces[0])[1] @ back[:, :2].T + back[:, 2]) / scale, np.float32)
+    return np.asarray(points_in_picture(mesh, large, faces[0]) / scale, np.float32)
 
 
 def spread(points: Points, shifts: Points, x: Points, y: Points) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +62,8 @@ def main() -> None:
     mesh, identity = load_mesh(args.mesh), load_identity(args.recognition, args.shape)
     opening = load_opening(args.iris, mesh)
     open_before = {name: opening(photos[name], face) for name, face in faces.items()}
-    tones = {name: tone(skin(*mesh(photos[name], face))) for name, face in faces.items()}
+    skin_before = {name: skin(*mesh(photos[name], face)) for name, face in faces.items()}
+    tones = {name: tone(lab) for name, lab in skin_before.items()}
     known = {name: identity(photos[name], photos[name]) for name in faces}
     people = statistics.median(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(known.values(), 2))
     print(f"{len(faces)} of {len(sex)} faces found; two people are {people:.2f} apart")
@@ -74,7 +75,7 @@ def main() -> None:
         for name, face in faces.items():
             photo, result = photos[name], stylizer(photos[name])
             moved = float(np.linalg.norm(identity(photo, result) - known[name])) / people
-            shift = skin(*mesh(result, face)) - skin(*mesh(photo, face))
+            shift = skin(*mesh(result, face)) - skin_before[name]
             kept[name] = Kept(opening(result, face) / open_before[name], shift, moved)
         print(row(Path(style).stem, kept, sex, tones), flush=True)
 
@@ -93,58 +94,72 @@ def row(style: str, kept: dict[str, Kept], sex: dict[str, str], tones: dict[str,
     return "| " + " | ".join(cells) + " |"
 
 
-def load_mesh(file: Path) -> Mesh:
-    """(picture, face) -> (the face cut upright, 192x192, and its 468 points there)."""
+def load_network(file: Path, count: int) -> Callable[[RGB], Points]:
+    """A TFLite file that answers a square picture with count points, in its pixels."""
     network = Interpreter(model_path=str(file))
     network.allocate_tensors()
     source, answers = network.get_input_details()[0]["index"], network.get_output_details()
-    points = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == 468 * 3)
+    answer = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == count * 3)
 
-    def mesh(picture: RGB, face: Face) -> tuple[RGB, Points]:
-        size = (MESH_PX, MESH_PX)
-        square = np.asarray(cv2.warpAffine(picture, upright(face), size, flags=cv2.INTER_AREA), np.uint8)
+    def points(square: RGB) -> Points:
         network.set_tensor(source, square[None].astype(np.float32) / 255)
         network.invoke()
-        return square, network.get_tensor(points).reshape(468, 3)[:, :2]
+        return np.asarray(network.get_tensor(answer).reshape(count, 3)[:, :2], np.float32)
+
+    return points
+
+
+def load_mesh(file: Path) -> Mesh:
+    """(picture, face) -> (the face cut upright, 192x192, and its 468 points there)."""
+    points = load_network(file, 468)
+
+    def mesh(picture: RGB, face: Face) -> tuple[RGB, Points]:
+        square = cut(picture, upright(face), MESH_PX)
+        return square, points(square)
 
     return mesh
 
 
+def points_in_picture(mesh: Mesh, picture: RGB, face: Face) -> Points:
+    """The 468 points of a face in pixels of the picture."""
+    back = cv2.invertAffineTransform(upright(face))
+    return np.asarray(mesh(picture, face)[1] @ back[:, :2].T + back[:, 2], np.float32)
+
+
 def upright(face: Face) -> NDArray[np.float64]:
     """(2, 3): turns a face until its eyes are level, with a quarter of its size around it, as the mesh expects it."""
-    (left_x, left_y), (right_x, right_y) = face.landmarks[:2]
-    angle = np.degrees(np.arctan2(right_y - left_y, right_x - left_x))
     left, top, right, bottom = face.box
-    scale = MESH_PX / (1.5 * max(right - left, bottom - top))
     center = ((left + right) / 2, (top + bottom) / 2)
-    matrix = np.asarray(cv2.getRotationMatrix2D(center, float(angle), scale), np.float64)
-    matrix[:, 2] += MESH_PX / 2 - np.array(center)
+    return levelled(center, face.landmarks[0], face.landmarks[1], 1.5 * max(right - left, bottom - top), MESH_PX)
+
+
+def levelled(
+    center: tuple[float, float], left: Sequence[float], right: Sequence[float], side: float, square_px: int
+) -> NDArray[np.float64]:
+    """(2, 3): brings what lies side wide around center into a square, turned until left and right are level."""
+    angle = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+    matrix = np.asarray(cv2.getRotationMatrix2D(center, angle, square_px / side), np.float64)
+    matrix[:, 2] += square_px / 2 - np.array(center)
     return matrix
+
+
+def cut(picture: RGB, matrix: NDArray[np.float64], square_px: int) -> RGB:
+    return np.asarray(cv2.warpAffine(picture, matrix, (square_px, square_px), flags=cv2.INTER_AREA), np.uint8)
 
 
 def load_opening(file: Path, mesh: Mesh) -> Opening:
     """(picture, face) -> mean distance of the lids of both eyes in pixels, at least one."""
-    network = Interpreter(model_path=str(file))
-    network.allocate_tensors()
-    source, answers = network.get_input_details()[0]["index"], network.get_output_details()
-    contour = next(answer["index"] for answer in answers if np.prod(answer["shape"]) == 71 * 3)
+    contour = load_network(file, 71)
 
     def opening(picture: RGB, face: Face) -> float:
-        back = cv2.invertAffineTransform(upright(face))
-        points = mesh(picture, face)[1] @ back[:, :2].T + back[:, 2]
+        points = points_in_picture(mesh, picture, face)
         gaps = []
         for number, corners in enumerate(EYES):
-            (left_x, left_y), (right_x, right_y) = points[list(corners)]
-            angle = float(np.degrees(np.arctan2(right_y - left_y, right_x - left_x)))
-            side = IRIS_MARGIN * float(np.hypot(right_x - left_x, right_y - left_y))
-            center = ((left_x + right_x) / 2, (left_y + right_y) / 2)
-            matrix = np.asarray(cv2.getRotationMatrix2D(center, angle, IRIS_PX / side), np.float64)
-            matrix[:, 2] += IRIS_PX / 2 - np.array(center)
-            square = np.asarray(cv2.warpAffine(picture, matrix, (IRIS_PX, IRIS_PX), flags=cv2.INTER_AREA), np.uint8)
-            square = square[:, ::-1] if number else square  # the network knows one eye, the other is its mirror
-            network.set_tensor(source, square[None].astype(np.float32) / 255)
-            network.invoke()
-            lids = network.get_tensor(contour).reshape(71, 3)[:, :2]
+            left, right = points[list(corners)].tolist()
+            side = IRIS_MARGIN * float(np.hypot(right[0] - left[0], right[1] - left[1]))
+            center = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2)
+            square = cut(picture, levelled(center, left, right, side, IRIS_PX), IRIS_PX)
+            lids = contour(square[:, ::-1] if number else square)  # the network knows one eye, the other is its mirror
             gaps += [float(np.linalg.norm(lids[upper] - lids[lower])) * side / IRIS_PX for upper, lower in LIDS]
         return max(1.0, float(np.mean(gaps)))
 

@@ -49,7 +49,7 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
             return next(self.batches, None)
 
     target = file.with_name(f"{file.stem}-int8.onnx")
-    logging.getLogger().addFilter(lambda record: "pre-processing" not in record.getMessage())  # said at every call
+    logging.getLogger().addFilter(_is_news)
     quantize_static(
         str(file),
         str(target),
@@ -67,6 +67,11 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
         target.unlink()
         raise Photo2AnimeError(f"in int8 the network is only {kept:.1f} dB near itself; it stays float32")
     return replace(card, int8_file=target.name, int8_sha256=sha256(target)), kept
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not onnxruntime's advice to pre-process, which it repeats for every network."""
+    return "pre-processing" not in record.getMessage()
 
 
 def _small(file: Path) -> RGB:

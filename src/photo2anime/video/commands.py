@@ -64,7 +64,7 @@ def _add_painting(p: ArgumentParser) -> None:
         "--precision",
         default="auto",
         choices=get_args(Precision),
-        help="of the network; by default int8 where this processor is faster with it, which nobody sees (47 dB)",
+        help="of the network; by default int8 where this processor is faster with it, 48 dB near float32",
     )
     p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
 
