@@ -15,7 +15,7 @@ from conftest import EXAMPLES, photo_of
 from photo2anime import Photo2AnimeError, Stylizer, list_styles
 from photo2anime.image_io import read_image
 from photo2anime.tiling import smallest_side
-from photo2anime.types import Batch, Picture, StyleCard
+from photo2anime.types import Batch, Look, Picture, StyleCard
 from photo2anime.weights import local_file
 
 ODD_SIZES = [(1, 1), (1, 300), (2, 3), (7, 9), (40, 56), (233, 377)]
@@ -131,6 +131,24 @@ def test_strength_and_keep_color() -> None:
         negative(photo, strength=1.5)
 
 
+def test_large_photos_are_drawn_smaller_and_come_out_in_their_size() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def watched(batch: Batch) -> Batch:
+        seen.append(batch.shape[2:])
+        return batch
+
+    card = StyleCard(name="watched", file="", max_side=200, multiple_of=1, tiling="exact", halo=0)
+    stylizer = Stylizer(watched, card, tile_px=4096)
+    photo = np.asarray(Image.fromarray(photo_of(60, 100)).resize((500, 301), Image.Resampling.BICUBIC))
+    for drawn_px, size in ((None, (181, 300)), (250, (150, 250)), (0, (301, 500)), (500, (301, 500))):
+        painted = stylizer.paint_picture(Picture(photo), Look(faces="off", drawn_px=drawn_px)).picture.rgb
+        assert seen.pop() == size and painted.shape == photo.shape
+        error = np.abs(painted.astype(int) - photo).mean()
+        assert error == 0 if size == (301, 500) else 0 < error < 4
+    assert np.array_equal(stylizer(photo[:150, :300]), photo[:150, :300])  # half as much again is not large yet
+
+
 def test_unknown_styles_and_tiles_are_explained(tmp_path: Path) -> None:
     with pytest.raises(Photo2AnimeError, match="did you mean hayao"):
         Stylizer.load("hayoa")
@@ -154,10 +172,12 @@ def test_calls_from_several_threads_agree() -> None:
 
 
 @pytest.mark.slow
-def test_a_50_megapixel_photo_needs_less_than_1200_mib(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--drawn-px", "0"]], ids=["drawn smaller", "drawn whole"])
+def test_a_50_megapixel_photo_needs_less_than_1200_mib(tmp_path: Path, options: list[str]) -> None:
     big = Image.open(EXAMPLES / "coast.jpg").resize((8660, 5774))
     big.save(tmp_path / "big.jpg", quality=90)
     command = [sys.executable, "-m", "photo2anime", "paint", str(tmp_path / "big.jpg"), "-o", str(tmp_path / "out.jpg")]
+    command += options
     code = "import os, sys; _, status, use = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0); "
     code += "print(use.ru_maxrss); sys.exit(status)"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from photo2anime.types import DEVICES, FaceChoice, Photo2AnimeError
 
 
 def add_look_arguments(p: ArgumentParser) -> None:
-    """Adds what a Look holds, and --device, --tile and --max-side."""
+    """Adds what a Look holds, and --drawn-px, --device, --tile and --max-side."""
     p.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
     p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
     p.add_argument(
@@ -25,6 +25,12 @@ def add_look_arguments(p: ArgumentParser) -> None:
         "--face-strength", type=share, default=1.0, metavar="0..1", help="1 is the full portrait, 0 the scene's style"
     )
     p.add_argument("--max-side", type=positive, metavar="PX", help="shrink to this longer side first")
+    p.add_argument(
+        "--drawn-px",
+        type=pixels_or_none,
+        metavar="PX",
+        help="larger photos are painted at this longer side and enlarged again (default 1920; 0: never, finer lines)",
+    )
     p.add_argument("--device", default="auto", choices=DEVICES)
     p.add_argument("--tile", type=positive, metavar="PX", help="paint in windows of this side; default: by free memory")
 
@@ -37,6 +43,11 @@ def share(text: str) -> float:
 def positive(text: str) -> int:
     """A number of pixels."""
     return int(number(text, "is not a number of pixels", 1, 1 << 31))
+
+
+def pixels_or_none(text: str) -> int:
+    """A number of pixels, or 0."""
+    return int(number(text, "is not a number of pixels", 0, 1 << 31))
 
 
 def number(text: str, wrong: str, least: float, most: float) -> float:

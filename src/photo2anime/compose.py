@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from photo2anime.types import RGB, Picture
+
+_SHARPENED_PERCENT = 80  # of what enlarging blurs
 
 
 def blend(photo: RGB, anime: RGB, strength: float) -> RGB:
@@ -38,6 +40,12 @@ def shrink(picture: Picture, max_side: int) -> Picture:
 
     alpha = None if picture.alpha is None else resized(picture.alpha)
     return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def enlarged(rgb: RGB, height: int, width: int) -> RGB:
+    """The picture at a larger size (Lanczos), its edges sharpened as far as they were stretched; (H, W, 3) uint8."""
+    stretched = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(stretched.filter(ImageFilter.UnsharpMask(height / rgb.shape[0], _SHARPENED_PERCENT, 0)))
 
 
 def side_by_side(photo: RGB, anime: RGB) -> RGB:

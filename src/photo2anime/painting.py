@@ -137,7 +137,7 @@ class Painter:
             strip_metadata=args.strip_metadata,
             overwrite=args.overwrite,
         )
-        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
+        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
         self.written: dict[Path, str] = {}
         self.bar: Any = None
 

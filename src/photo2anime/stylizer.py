@@ -165,11 +165,20 @@ class Stylizer:
         on_tile: Callable[[int, int], None] = lambda *_: None,
     ) -> RGB:
         """The photo painted as the look says, with those faces: (H, W, 3) uint8 -> the same. on_tile: as in `paint`."""
-        anime = self.paint(photo, on_tile=on_tile)
+        anime = self._drawn(photo, look.drawn_px, on_tile)
         anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
         if look.keep_color:
             anime = compose.keep_color(photo, anime)
         return compose.blend(photo, anime, look.strength)
+
+    def _drawn(self, photo: RGB, drawn_px: int | None, on_tile: Callable[[int, int], None]) -> RGB:
+        """The whole photo in the style, painted at a longer side of drawn_px at most, at its own size again."""
+        limit = self.card.max_side * 3 // 2 if drawn_px is None else drawn_px
+        height, width = photo.shape[:2]
+        if not 0 < limit < max(height, width):
+            return self.paint(photo, on_tile=on_tile)
+        small = compose.shrink(Picture(photo), limit).rgb
+        return compose.enlarged(self.paint(small, on_tile=on_tile), height, width)
 
     def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
         """The whole photo in the style, in as many tiles as memory asks for: (H, W, 3) uint8 -> the same.

@@ -84,13 +84,15 @@ class Look:
 
     strength: 1 is the full style, 0 the photo. keep_color: the photo's hue and chroma stay. faces: "auto" paints each
     face in the portrait version that suits its size, "v1" and "v2" all in that one, "off" none. face_strength: 1 is the
-    full portrait, 0 the face as the scene's style paints it.
+    full portrait, 0 the face as the scene's style paints it. drawn_px: a photo with a longer side is painted at this
+    one and enlarged, so that lines keep their weight in the picture; None is the style's own choice, 0 never.
     """
 
     strength: float = 1.0
     keep_color: bool = False
     faces: FaceChoice = "auto"
     face_strength: float = 1.0
+    drawn_px: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("strength", self.strength), ("face strength", self.face_strength)):
@@ -144,8 +146,8 @@ class StyleCard:
     network takes no other. halo: pixels around a tile that its output depends on.
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
     make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
-    right at. bytes_per_px: memory the network needs per pixel it is given. int8_file, int8_sha256: the same network
-    with 8-bit weights and activations, for video.
+    right at; photos of more than half as much again are painted smaller and enlarged. bytes_per_px: memory the network
+    needs per pixel it is given. int8_file, int8_sha256: the same network with 8-bit weights and activations, for video.
     """
 
     name: str

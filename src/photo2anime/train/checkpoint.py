@@ -55,8 +55,10 @@ def new_state(cfg: TrainConfig, device: torch.device) -> TrainState:
     if cfg.generator == "animeganv2":
         generator, discriminator = AnimeGANv2Generator().to(device), AnimeGANv2Discriminator().to(device)
     else:
-        shape = (cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks)
-        generator, discriminator = Generator(*shape).to(device), Discriminator().to(device)
+        generator = Generator(
+            cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks, cfg.fine_blocks
+        ).to(device)
+        discriminator = Discriminator().to(device)
     published = cfg.optimizer == "adam"  # betas of AnimeGANv2's main.py; ours forget faster
     parameters = generator.parameters()
     return TrainState(

@@ -55,6 +55,13 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         help="the pictures, same names, or who paints them",
     )
     p.add_argument("--style", required=True, metavar="NAME")
+    p.add_argument(
+        "--pseudo-pairs",
+        type=Path,
+        nargs=2,
+        metavar="DIR",
+        help="photos and what other networks made of them, mixed in half and half",
+    )
     _add_run_options(p)
     p.set_defaults(run=_distill)
 
@@ -167,7 +174,15 @@ def _distill(args: Namespace) -> int:
 
     cfg = _as_asked(TrainConfig(args.style), args)
     with _watched(args, cfg.total_steps) as watch:
-        distill(args.photos, args.targets, args.run_dir, cfg, start_from=args.start_from, watch=watch)
+        distill(
+            args.photos,
+            args.targets,
+            args.run_dir,
+            cfg,
+            pseudo_pairs=tuple(args.pseudo_pairs) if args.pseudo_pairs else None,
+            start_from=args.start_from,
+            watch=watch,
+        )
     return 0
 
 

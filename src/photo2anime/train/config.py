@@ -47,11 +47,12 @@ class TrainConfig:
     style: str
     generator: Literal["fast", "animeganv2"] = "fast"
     width: int = 48
-    hidden: int = 64
-    low_width: int = 64
-    low_blocks: int = 3
+    hidden: int = 96
+    low_width: int = 96
+    low_blocks: int = 4
     deep_width: int = 88
     deep_blocks: int = 0
+    fine_blocks: int = 2
     crop_px: int = 128
     batch_size: int = 6
     total_steps: int = 3000

@@ -114,10 +114,14 @@ class UnpairedPictures:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the pictures of a run come from; at least one of the two."""
+    """Where the pictures of a run come from: pairs, pictures without pairs, or both.
+
+    pseudo_pairs: photos with what other networks made of them; they take every other paired crop.
+    """
 
     pairs: PairedPhotos | None = None
     unpaired: UnpairedPictures | None = None
+    pseudo_pairs: PairedPhotos | None = None
 
 
 def batches(
@@ -133,8 +137,9 @@ def batches(
     while True:
         photos, targets, animes, smooths = [], [], [], []
         for i in range(rank * paired, (rank + 1) * paired):
-            assert sources.pairs is not None
-            photo, target = _paired_crop(sources.pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
+            pairs = sources.pseudo_pairs if sources.pseudo_pairs is not None and i % 2 else sources.pairs
+            assert pairs is not None
+            photo, target = _paired_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
             photos.append(photo)
             targets.append(target)
         free = cfg.batch_size - paired

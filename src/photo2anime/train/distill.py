@@ -21,19 +21,24 @@ def distill(
     run: Path,
     cfg: TrainConfig,
     *,
+    pseudo_pairs: tuple[Path, Path] | None = None,
     start_from: str | None = None,
     watch: Watch | None = None,
 ) -> TrainState:
     """The trained state; the same call again goes on where the last one stopped, exactly.
 
     targets: the folder of pictures with the photos' names, or an .onnx file, which then paints them into run/targets.
-    The rest is train_run's.
+    pseudo_pairs: (photos, targets) that other networks painted, for places the pairs do not show; they are half of each
+    batch. The rest is train_run's.
     """
     watch = watch or Watch()
     if targets.suffix.lower() == ".onnx":
         targets = paint_targets(photos, targets, run / "targets", watch.report)
-    pairs = PairedPhotos(photos, targets, cfg.held_out)
-    return train_run(run, Sources(pairs=pairs), load_features(cfg.features), cfg, start_from, watch)
+    sources = Sources(
+        pairs=PairedPhotos(photos, targets, cfg.held_out),
+        pseudo_pairs=PairedPhotos(*pseudo_pairs) if pseudo_pairs else None,
+    )
+    return train_run(run, sources, load_features(cfg.features), cfg, start_from, watch)
 
 
 def paint_targets(photos: Path, model: Path, folder: Path, report: Callable[[str], None]) -> Path:

@@ -22,7 +22,7 @@ from photo2anime.types import Batch, Photo2AnimeError, StyleCard
 from photo2anime.weights import BUNDLES, sha256
 
 OPSET = 18
-BYTES_PER_PX = 110  # measured: peak memory of ONNX Runtime over pixels, scripts/bench.py
+BYTES_PER_PX = 140  # measured: peak memory of ONNX Runtime over pixels, scripts/bench.py
 _LARGEST_ERROR_LEVELS = 0.5
 _CHECKED_SIZES = (
     (64, 64),
@@ -47,8 +47,8 @@ class Exported:
 def export(run: Path, out: Path, description: str, license: str, int8_photos: Path | None = None) -> Exported:
     """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
 
-    int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises Photo2AnimeError when run is no
-    training run, or its file differs from PyTorch by half a level.
+    Kernels are stored as float16. int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises
+    Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
     out.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,13 @@ def export(run: Path, out: Path, description: str, license: str, int8_photos: Pa
     )
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
-    worst = write_checked(generator, card, file)
-    card, int8_psnr_db = replace(card, sha256=sha256(file)), None
+    write_onnx(generator, card, file)
+    int8_psnr_db = None
     if int8_photos is not None:
         card, int8_psnr_db = quantise(file, card, int8_photos)
+    halve_weights(file)
+    worst = check(generator, file)
+    card = replace(card, sha256=sha256(file))
     (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
     config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
     text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n"
@@ -91,6 +94,11 @@ def write_checked(generator: AnyGenerator, card: StyleCard, file: Path) -> float
     Raises Photo2AnimeError, and leaves no file, when that is half a level or more.
     """
     write_onnx(generator, card, file)
+    return check(generator, file)
+
+
+def check(generator: AnyGenerator, file: Path) -> float:
+    """The largest difference between a generator and its file, in grey levels; raises as write_checked does."""
     worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
     if worst >= _LARGEST_ERROR_LEVELS:
         file.unlink()
@@ -127,6 +135,26 @@ def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
     for node in model.graph.node:
         del node.metadata_props[:]  # the exporter leaves stack traces with local paths
         node.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def halve_weights(file: Path) -> None:
+    """Stores the kernels of an .onnx file as float16, half as large; they are cast back when it is loaded, so that what
+    is computed, and how fast, stays float32.
+    """
+    model = onnx.load(file)
+    casts = []
+    for weight in [w for w in model.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) > 1]:
+        whole = f"{weight.name}.float32"
+        for node in model.graph.node:
+            node.input[:] = [whole if name == weight.name else name for name in node.input]
+        half = onnx.numpy_helper.to_array(weight).astype(np.float16)
+        weight.CopyFrom(onnx.numpy_helper.from_array(half, weight.name))
+        casts.append(onnx.helper.make_node("Cast", [weight.name], [whole], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, file)
 

@@ -40,11 +40,12 @@ class Generator(nn.Module):
     def __init__(
         self,
         width: int = 48,
-        hidden: int = 64,
-        low_width: int = 64,
-        low_blocks: int = 3,
+        hidden: int = 96,
+        low_width: int = 96,
+        low_blocks: int = 4,
         deep_width: int = 88,
         deep_blocks: int = 0,
+        fine_blocks: int = 2,
     ) -> None:
         super().__init__()
         w, v, u = width, low_width, deep_width
@@ -61,7 +62,7 @@ class Generator(nn.Module):
             )
         self.low = nn.Sequential(*[ResidualBlock(v, v) for _ in range(low_blocks)])
         self.up = nn.Conv2d(v, 4 * w, 1)  # pixel shuffle by 2 -> (N, w, H/4, W/4)
-        self.after = nn.Sequential(ResidualBlock(w, hidden), ResidualBlock(w, hidden))
+        self.after = nn.Sequential(*[ResidualBlock(w, hidden) for _ in range(fine_blocks)])
         self.tail = nn.Conv2d(w, 48, 3, padding=1)  # pixel shuffle by 4 -> (N, 3, H, W)
         self._pass_pixels_through()
 

@@ -70,7 +70,7 @@ class Run:
         self.args, self.source, self.stylizer, self.progress = args, source, stylizer, progress
         self.target = choose_target(args, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
-        look = Look(args.strength, args.keep_color, args.faces, args.face_strength)
+        look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
         self.frame_painter = FramePainter(stylizer, look)
         self.steady = Steady(args.steady)
         self.painted = 0
@@ -245,6 +245,7 @@ class Run:
             "keep_color",
             "faces",
             "face_strength",
+            "drawn_px",
             "steady",
             "segment_frames",
         ]
