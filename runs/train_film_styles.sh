@@ -28,3 +28,11 @@ train() {
 }
 
 train hayao-a hayao --steps 3600 --warmup-steps 3600 --adversarial 0 --lr 0.015
+for style in shinkai paprika; do
+    train $style-b $style --from "$runs/hayao-a" --steps 900 --warmup-steps 300 --lr 0.012 --line 1.5 --adversarial 0.15
+done
+
+last="--features vgg16 --batch-size 4 --warmup-steps 30 --perceptual 1.5 --lr 0.006 --line 2 --adversarial 0.2"
+train hayao hayao --from "$runs/hayao-a" --steps 750 $last
+train shinkai-c shinkai --from "$runs/shinkai-b" --steps 600 $last
+train paprika-c paprika --from "$runs/paprika-b" --steps 600 $last
