@@ -187,6 +187,9 @@ def onnx_gmac(file: Path, height: int, width: int) -> float | None:
 
     model = onnx.load(file)
     weights = {i.name: list(i.dims) for i in model.graph.initializer}
+    weights |= {
+        n.output[0]: weights[n.input[0]] for n in model.graph.node if n.op_type == "Cast" and n.input[0] in weights
+    }
     dims = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
     fixed = all(dims)
     side = dims[1] if fixed else 128

@@ -150,10 +150,10 @@ def offered_devices() -> list[str]:
 
 
 def prefers_int8(device: str) -> bool:
-    """Whether 8-bit networks are the faster ones there: on a CPU with instructions for their products, 2.5 times."""
+    """Whether 8-bit networks are the faster ones: on a CPU with AVX2 (1.7 times; with VNNI 2.5) or ARM's dot product."""
     automatic = next(name for name in _AUTOMATIC if name in offered_devices())
     on_cpu = "cpu" in (device, automatic if device == "auto" else device)
-    return on_cpu and not cpu_features().isdisjoint({"avx512_vnni", "avx_vnni", "asimddp"})
+    return on_cpu and not cpu_features().isdisjoint({"avx2", "asimddp"})
 
 
 def cpu_threads() -> int:
