@@ -150,7 +150,7 @@ def offered_devices() -> list[str]:
 
 
 def prefers_int8(device: str) -> bool:
-    """Whether 8-bit networks are the faster ones: on a CPU with AVX2 (1.7 times; with VNNI 2.5) or ARM's dot product."""
+    """Whether 8-bit networks are faster there: on CPUs with AVX2 (1.7 times; 2.5 with VNNI) or ARM's dot product."""
     automatic = next(name for name in _AUTOMATIC if name in offered_devices())
     on_cpu = "cpu" in (device, automatic if device == "auto" else device)
     return on_cpu and not cpu_features().isdisjoint({"avx2", "asimddp"})
