@@ -82,12 +82,12 @@ def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:
         import cv2
     except ImportError:
         return None
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # type: ignore[attr-defined]
 
     def moved(small: Grey, before: Grey, painted: RGB) -> tuple[Grey, RGB]:
         if min(small.shape) < 16:  # the finder's own pyramid needs so much
             return before, painted
-        flow = finder.calc(small, before, None)
+        finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # type: ignore[attr-defined]
+        flow = finder.calc(small, before, None)  # a new one each time: nothing is remembered but the state
         if np.abs(flow).max() < _STILL_PX:
             return before, painted
         height, width = painted.shape[:2]
