@@ -147,6 +147,9 @@ def test_large_photos_are_drawn_smaller_and_come_out_in_their_size() -> None:
         error = np.abs(painted.astype(int) - photo).mean()
         assert error == 0 if size == (301, 500) else 0 < error < 4
     assert np.array_equal(stylizer(photo[:150, :300]), photo[:150, :300])  # half as much again is not large yet
+    for strip, size in ((photo[:20], (20, 500)), (np.tile(photo, (1, 4, 1)), (150, 997))):
+        assert stylizer.paint_picture(Picture(strip), Look(faces="off")).picture.rgb.shape == strip.shape
+        assert seen[-1] == size
 
 
 def test_unknown_styles_and_tiles_are_explained(tmp_path: Path) -> None:

@@ -172,12 +172,17 @@ class Stylizer:
         return compose.blend(photo, anime, look.strength)
 
     def _drawn(self, photo: RGB, drawn_px: int | None, on_tile: Callable[[int, int], None]) -> RGB:
-        """The whole photo in the style, painted at a longer side of drawn_px at most, at its own size again."""
+        """The whole photo in the style, painted at a longer side of drawn_px at most, at its own size again.
+
+        Of a long strip twice the shorter side counts: a panorama is not drawn as small as its length asks.
+        """
         limit = self.card.max_side * 3 // 2 if drawn_px is None else drawn_px
         height, width = photo.shape[:2]
-        if not 0 < limit < max(height, width):
+        longer = max(height, width)
+        counted = min(longer, 2 * min(height, width))
+        if not 0 < limit < counted:
             return self.paint(photo, on_tile=on_tile)
-        small = compose.shrink(Picture(photo), limit).rgb
+        small = compose.shrink(Picture(photo), round(longer * limit / counted)).rgb
         return compose.enlarged(self.paint(small, on_tile=on_tile), height, width)
 
     def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
