@@ -23,10 +23,7 @@ from photo2anime.types import RGB
 from portrait_pairs import interleaved, save
 
 SIDE_PX = 512  # what the drawing networks were made for
-SHORT_PX = (
-    540,
-    860,
-)  # shorter side a large photo is shrunk to before a square is cut out: that of a picture of a megapixel
+SHORT_PX = (540, 860)  # what a large photo's shorter side is shrunk to first: that of a picture of a megapixel
 LIMIT = 18.0
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
 
