@@ -75,7 +75,7 @@ def noise() -> Iterator[Batch]:
     pictures = torch.rand(3, BATCH, 3, SIDE_PX, SIDE_PX) * 2 - 1
     even = torch.zeros(3, 3, 64, 64)
     while True:
-        yield Batch(pictures[0], even, anime=pictures[1], smooth=pictures[2])
+        yield Batch(pictures[0], pictures[0].mean((2, 3)), even, anime=pictures[1], smooth=pictures[2])
 
 
 if __name__ == "__main__":

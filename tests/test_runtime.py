@@ -92,6 +92,11 @@ def test_files_that_are_no_such_network_are_named(tmp_path: Path) -> None:
         OnnxNetwork(junk)
     with pytest.raises(Photo2AnimeError, match="does not turn a picture"):
         OnnxNetwork(write_network(tmp_path / "four.onnx", channels=4))
+    two = onnx.load(write_network(tmp_path / "two.onnx"))
+    two.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 1, "h", "w"]))
+    onnx.save(two, tmp_path / "two.onnx")
+    with pytest.raises(Photo2AnimeError, match="takes 2 inputs, not one picture"):
+        OnnxNetwork(tmp_path / "two.onnx")
 
 
 def test_a_device_that_is_not_offered_is_refused_with_the_fix() -> None:

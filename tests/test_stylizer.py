@@ -103,6 +103,15 @@ def test_feathered_tiles_of_an_approximate_style_have_no_step() -> None:
     assert np.abs(np.diff(painted[50, :, 0].astype(int))).max() <= 3
 
 
+def test_every_tile_knows_the_mean_color_of_the_whole_photo() -> None:
+    card = StyleCard(name="shifted", file="", multiple_of=4, halo=8, tiling="exact", mean_color=True)
+    photo = photo_of(120, 140)
+    photo[:, :70] //= 3
+    shifted = Stylizer(lambda batch, mean: batch - mean[..., None, None], card, tile_px=64)
+    expected = np.clip(photo - photo.mean((0, 1)) + 127.5, 0, 255)
+    assert np.abs(shifted(photo) - expected).max() <= 1
+
+
 def test_what_goes_in_comes_out(identity: Stylizer, tmp_path: Path) -> None:
     photo = photo_of(20, 30)
     with_alpha = np.dstack([photo, np.full((20, 30), 99, np.uint8)])

@@ -26,7 +26,7 @@ from photo2anime.train.data import Batch, PairedPhotos, Sources, batches
 from photo2anime.train.discriminator import Discriminator
 from photo2anime.train.distill import distill
 from photo2anime.train.features import SOURCES, VGG16, MobileNetV2, load_features
-from photo2anime.train.generator import Generator
+from photo2anime.train.generator import ColorMap, Generator
 from photo2anime.train.loop import train_loop
 from photo2anime.train.run import Watch, load_generator
 from photo2anime.train.samples import paint_whole
@@ -92,7 +92,7 @@ def test_the_halo_is_how_far_the_generator_sees(low_blocks: int, deep_blocks: in
     reaches = []
     for row in range(320, 336):
         x = torch.zeros(1, 3, 640, 16, requires_grad=True)
-        generator(x)[0, :, row].sum().backward()
+        generator(x, torch.zeros(1, 3))[0, :, row].sum().backward()
         assert x.grad is not None
         seen = x.grad.abs().sum((0, 1, 3)).nonzero()
         reaches.append(max(row - int(seen.min()), int(seen.max()) - row))
@@ -103,6 +103,20 @@ def test_an_untrained_generator_returns_nearly_the_photo() -> None:
     x = torch.rand(1, 3, 64, 72) * 2 - 1
     assert (Generator()(x) - x).abs().mean() < 0.3
     assert (Generator(deep_blocks=3)(x[..., :64]) - x[..., :64]).abs().mean() < 0.3
+
+
+def test_colors_follow_the_mean_color_but_do_not_run_away() -> None:
+    colors = ColorMap()
+    pictures, dark, light = torch.rand(2, 3, 8, 8), torch.full((2, 3), -0.4), torch.full((2, 3), 0.4)
+    assert torch.equal(colors(pictures, dark), pictures)
+    torch.nn.init.normal_(colors.maps.weight, std=0.1)
+    matrix = (colors(pictures, dark) - colors(pictures, light)).abs()
+    assert matrix.amax((1, 2, 3)).min() > 0.01
+    red = torch.tensor([[0.5, -0.7, -0.7]])
+    assert (colors(pictures[:1], red) - colors(pictures[:1], 2 * red)).abs().max() < 0.2
+    crop = torch.cat([pictures[..., :4, :4], pictures[..., 4:, 4:]])
+    parts = colors(crop, dark[:1].expand(4, 3))
+    assert torch.allclose(parts[:2], colors(pictures, dark)[..., :4, :4], atol=1e-6)
 
 
 def test_network_sizes_are_the_published_ones() -> None:
@@ -240,7 +254,7 @@ def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> 
 def test_one_batch_can_be_overfitted() -> None:
     cfg = replace(SMALL, total_steps=150, warmup_steps=1000, lr_generator=0.02)
     photo = torch.rand(2, 3, 32, 32) * 2 - 1
-    batch = Batch(photo, torch.zeros(1, 3, 64, 64), target=-0.5 * photo)
+    batch = Batch(photo, photo.mean((2, 3)), torch.zeros(1, 3, 64, 64), target=-0.5 * photo)
 
     def same() -> Iterator[Batch]:
         while True:
@@ -375,6 +389,7 @@ def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path]
     assert written.card.sha256 in (tmp_path / "out" / "tiny.toml").read_text()
     loose = Stylizer.load(written.file)
     assert (loose.card.name, loose.card.tiling, loose.card.halo) == ("tiny", "exact", Generator(8, 8, 8, 1).halo)
+    assert loose.card.mean_color
     photo = photo_of(61, 83)
     difference = loose(photo).astype(int) - paint_whole(load_generator(tmp_path / "run")[0], photo)
     assert np.abs(difference).max() <= 1

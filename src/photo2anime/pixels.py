@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageStat
 
-from photo2anime.types import RGB, Batch
+from photo2anime.types import RGB, Batch, MeanColor
 
 
 def to_batch(rgb: RGB) -> Batch:
@@ -28,6 +29,11 @@ def to_image(batch: Batch) -> RGB:
     image = np.empty((*batch.shape[2:], 3), np.uint8)
     np.copyto(image.transpose(2, 0, 1), scaled, casting="unsafe")
     return image
+
+
+def mean_color(rgb: RGB) -> MeanColor:
+    """The mean colour of a picture, in [-1, 1]: (H, W, 3) uint8 -> (1, 3) float32."""
+    return np.array([ImageStat.Stat(Image.fromarray(rgb)).mean], np.float32) / np.float32(127.5) - 1
 
 
 def pad_bottom_right(rgb: RGB, height: int, width: int) -> RGB:

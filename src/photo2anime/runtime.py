@@ -14,7 +14,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its maker; 
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from photo2anime.types import DEVICES, Batch, Photo2AnimeError, StyleCard, Tiling
+from photo2anime.types import DEVICES, Batch, MeanColor, Photo2AnimeError, StyleCard, Tiling
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -24,11 +24,13 @@ PROVIDERS = {
 }
 _AUTOMATIC = ("cuda", "directml", "cpu")  # first that is offered; CoreML is slower with free sizes, so only when asked
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+MEAN_COLOR = "mean_color"  # name of the second input of a network that has one
 _PREFIX = "photo2anime."  # of our keys in an .onnx file's metadata
 
 
 class OnnxNetwork:
-    """An .onnx file as a Network: call it with (N, 3, H, W) float32 in [-1, 1], get the same shape and range.
+    """An .onnx file as a Network: call it with (N, 3, H, W) float32 in [-1, 1], get the same shape and range. A file
+    with a second input takes mean_color besides, (N, 3); without it the batch is taken for whole pictures.
 
     device: "auto", "cpu", "cuda", "directml" or "coreml"; `device` afterwards is the one that started. card: what is
     known of the style; None reads it from the file's metadata, or finds out by trying. Raises Photo2AnimeError when the
@@ -37,7 +39,10 @@ class OnnxNetwork:
 
     def __init__(self, file: Path, *, device: str = "auto", card: StyleCard | None = None) -> None:
         self._session, self.device = _start(file, device)
-        self._input = self._session.get_inputs()[0]
+        self._input, *more = self._session.get_inputs()
+        self._takes_mean_color = [fed.name for fed in more] == [MEAN_COLOR]
+        if more and not self._takes_mean_color:
+            raise Photo2AnimeError(f"{file} takes {1 + len(more)} inputs, not one picture; give another network")
         if self._input.type not in _TYPES or len(self._input.shape or ()) != 4:
             raise Photo2AnimeError(
                 f"{file} takes {self._input.type} of shape {self._input.shape}, not one picture of float32 or float16; "
@@ -45,9 +50,9 @@ class OnnxNetwork:
             )
         self.card = card or self._describe(file)
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: Batch, mean_color: MeanColor | None = None) -> Batch:
         try:
-            return self._run(batch, self.card.layout)
+            return self._run(batch, self.card.layout, mean_color)
         except Exception as error:
             reason = str(error).splitlines()[0]
             size = f"{batch.shape[3]}x{batch.shape[2]}"
@@ -55,10 +60,12 @@ class OnnxNetwork:
                 f"{self.card.name} failed at {size} pixels ({reason}); try --tile or --max-side"
             ) from error
 
-    def _run(self, batch: Batch, layout: Literal["NCHW", "NHWC"]) -> Batch:
+    def _run(self, batch: Batch, layout: Literal["NCHW", "NHWC"], mean_color: MeanColor | None = None) -> Batch:
         fed = batch if layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
-        answer = self._session.run(None, {self._input.name: fed.astype(_TYPES[self._input.type], copy=False)})[0]
-        answer = np.asarray(answer, np.float32)
+        inputs = {self._input.name: fed.astype(_TYPES[self._input.type], copy=False)}
+        if self._takes_mean_color:
+            inputs[MEAN_COLOR] = batch.mean((2, 3)) if mean_color is None else mean_color
+        answer = np.asarray(self._session.run(None, inputs)[0], np.float32)
         return answer if layout == "NCHW" else answer.transpose(0, 3, 1, 2)
 
     def _describe(self, file: Path) -> StyleCard:
@@ -116,6 +123,7 @@ def card_to_metadata(card: StyleCard) -> dict[str, str]:
         "tiling": card.tiling,
         "max_side": card.max_side,
         "bytes_per_px": card.bytes_per_px,
+        "mean_color": card.mean_color,
         "license": card.license,
         "range": "[-1, 1]",
     }
@@ -137,6 +145,7 @@ def card_from_metadata(metadata: dict[str, str], file: Path) -> StyleCard:
             tiling=tiling,
             max_side=int(facts["max_side"]),
             bytes_per_px=int(facts["bytes_per_px"]),
+            mean_color=facts.get("mean_color") == "True",
             license=facts["license"],
         )
     except (KeyError, ValueError) as error:

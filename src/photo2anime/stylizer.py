@@ -14,7 +14,7 @@ from PIL import Image
 
 from photo2anime import compose, portraits
 from photo2anime.image_io import read_image
-from photo2anime.pixels import next_multiple, pad_bottom_right, to_batch, to_image
+from photo2anime.pixels import mean_color, next_multiple, pad_bottom_right, to_batch, to_image
 from photo2anime.styles import find_style, in_int8, list_styles
 from photo2anime.tiling import plan, smallest_side, tile_side
 from photo2anime.types import (
@@ -22,6 +22,7 @@ from photo2anime.types import (
     FaceChoice,
     FaceVersion,
     Look,
+    MeanColor,
     Network,
     PaintedFace,
     Painter,
@@ -40,7 +41,8 @@ _FEATHER_PX = 32  # where tiles of a style with whole-picture statistics meet
 class Stylizer:
     """A style, ready to paint. Build it once, call it many times; calls from several threads are safe.
 
-    network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same. card: the facts about it. tile_px: the side
+    network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same; with card.mean_color its second argument is
+    the whole photo's, (1, 3). card: the facts about it. tile_px: the side
     of the windows a large photo is painted in; None chooses by free memory. device: what the network runs on.
     face_painters: what paints faces, by version; None takes the installed portrait styles, loaded when first needed.
     """
@@ -191,16 +193,17 @@ class Stylizer:
         on_tile: called after each tile with how many are done and how many there are.
         """
         height, width = photo.shape[:2]
+        mean = mean_color(photo) if self.card.mean_color else None
         tiles = plan(height, width, self.card, self.tile_px or tile_side(height, width, self.card, _free_bytes()))
         if len(tiles) == 1:
-            anime = self._paint_window(photo)
+            anime = self._paint_window(photo, mean)
             on_tile(1, 1)
             return anime
         anime = np.empty_like(photo)
         feather = 0 if self.card.tiling == "exact" else min(_FEATHER_PX, self.card.halo)
         for done, tile in enumerate(tiles, start=1):
             (top, bottom), (left, right) = tile.rows, tile.cols
-            painted = self._paint_window(photo[top:bottom, left:right])
+            painted = self._paint_window(photo[top:bottom, left:right], mean)
             first_row, last_row = tile.keep_rows[0] - feather * (top > 0), min(tile.keep_rows[1] + feather, bottom)
             first_col, last_col = tile.keep_cols[0] - feather * (left > 0), min(tile.keep_cols[1] + feather, right)
             kept = painted[first_row - top : last_row - top, first_col - left : last_col - left]
@@ -209,7 +212,7 @@ class Stylizer:
             on_tile(done, len(tiles))
         return anime
 
-    def _paint_window(self, window: RGB) -> RGB:
+    def _paint_window(self, window: RGB, mean: MeanColor | None) -> RGB:
         height, width = window.shape[:2]
         m = self.card.multiple_of
         least = m if self.card.tiling == "exact" else _LEAST_FOREIGN_PX
@@ -217,7 +220,8 @@ class Stylizer:
             next_multiple(max(height, least), m),
             next_multiple(max(width, least), m),
         )
-        return to_image(self.network(to_batch(pad_bottom_right(window, *padded_size))))[:height, :width]
+        batch = to_batch(pad_bottom_right(window, *padded_size))
+        return to_image(self.network(batch) if mean is None else self.network(batch, mean))[:height, :width]
 
 
 def _installed_portraits(device: str) -> dict[FaceVersion, Painter]:

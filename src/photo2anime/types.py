@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 RGB: TypeAlias = NDArray[np.uint8]  # (H, W, 3), sRGB, upright
 Batch: TypeAlias = NDArray[np.float32]  # (N, 3, H, W), in [-1, 1]
 Painter: TypeAlias = Callable[[RGB], RGB]  # same size in and out
-Network: TypeAlias = Callable[[Batch], Batch]  # same shape in and out
+MeanColor: TypeAlias = NDArray[np.float32]  # (N, 3), of whole pictures, in [-1, 1]
+Network: TypeAlias = Callable[..., Batch]  # (Batch) or, where the card says so, (Batch, MeanColor) -> same shape
 
 Tiling = Literal["exact", "approximate", "never"]
 FaceVersion = Literal["v1", "v2"]
@@ -147,7 +148,8 @@ class StyleCard:
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
     make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
     right at; photos of more than half as much again are painted smaller and enlarged. bytes_per_px: memory the network
-    needs per pixel it is given. int8_file, int8_sha256: the same network with 8-bit weights and activations, for video.
+    needs per pixel it is given. mean_color: whether it is also given the mean colour of the whole picture. int8_file,
+    int8_sha256: the same network with 8-bit weights and activations, for video.
     """
 
     name: str
@@ -161,6 +163,7 @@ class StyleCard:
     tiling: Tiling = "approximate"
     max_side: int = 1280
     bytes_per_px: int = 2500
+    mean_color: bool = False
     license: str = "unknown: see where the file came from"
     int8_file: str | None = None
     int8_sha256: str | None = None

@@ -49,7 +49,8 @@ class AnimeGANv2Generator(nn.Module):
 
     Modules are named as bryandlee/animegan2-pytorch named them (model.py, 2021), so that its state dicts load.
     align_corners: which of its two ways of doubling the size is used; one file gives two pictures. Its network does it
-    with aligned corners when nothing is said, its test.py asks for the other.
+    with aligned corners when nothing is said, its test.py asks for the other. mean_color: as our generator takes it;
+    not used, its normalisations see the whole picture themselves.
     """
 
     multiple_of = 4
@@ -78,7 +79,7 @@ class AnimeGANv2Generator(nn.Module):
         self.block_e = nn.Sequential(_Block(128, 64), _Block(64, 64), _Block(64, 32, kernel=7))
         self.out_layer = nn.Sequential(nn.Conv2d(32, 3, 1, bias=False), nn.Tanh())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mean_color: Tensor | None = None) -> Tensor:
         h = self.block_c(self.block_b(self.block_a(x)))
         h = self.block_d(self._double(h))
         h = self.block_e(self._double(h))

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from photo2anime.image_io import READABLE, read_image
-from photo2anime.pixels import to_batch
+from photo2anime.pixels import mean_color, to_batch
 from photo2anime.train.config import TrainConfig
-from photo2anime.types import RGB, Photo2AnimeError
+from photo2anime.types import RGB, MeanColor, Photo2AnimeError
 
 _EVEN_SQUARES, _EVEN_PX = 3, 64
 _CACHE_BYTES = 3 << 30  # decoded pictures kept in memory; what does not fit is decoded again for each crop
@@ -24,13 +24,14 @@ _CACHE_BYTES = 3 << 30  # decoded pictures kept in memory; what does not fit is 
 class Batch:
     """What one step is given: (N, 3, crop, crop) float32 in [-1, 1] each.
 
-    photo: the paired ones first. target: their pictures in the style, same places, or None. anime: pictures of the
-    style that show other things, as many as there are photos without a target, or None; smooth: the same with blurred
-    edges, or None. even: squares of one random colour each, (M, 3, 64, 64); no photo has all of them, and any of them
-    shows a grid.
+    photo: the paired ones first. mean_color: (N, 3), of the whole photos that they are crops of. target: their pictures
+    in the style, same places, or None. anime: pictures of the style that show other things, as many as there are photos
+    without a target, or None; smooth: the same with blurred edges, or None. even: squares of one random colour each,
+    (M, 3, 64, 64); no photo has all of them, and any of them shows a grid.
     """
 
     photo: Tensor
+    mean_color: Tensor
     even: Tensor
     target: Tensor | None = None
     anime: Tensor | None = None
@@ -59,6 +60,7 @@ class PairedPhotos:
             raise Photo2AnimeError("every pair is held out; leave some to train on")
         self._files = {name: (photo_files[name], target_files[name]) for name in names}
         self._cache: dict[str, tuple[RGB, RGB]] = {}
+        self._mean_colors: dict[str, MeanColor] = {}
         self._cached_bytes = 0
 
     def __getitem__(self, name: str) -> tuple[RGB, RGB]:
@@ -73,6 +75,12 @@ class PairedPhotos:
             self._cache[name] = (photo, anime)
             self._cached_bytes += 2 * photo.nbytes
         return photo, anime
+
+    def mean_color(self, name: str) -> MeanColor:
+        """Of the whole photo."""
+        if name not in self._mean_colors:
+            self._mean_colors[name] = mean_color(self[name][0])
+        return self._mean_colors[name]
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
@@ -101,9 +109,10 @@ class UnpairedPictures:
         if self.smooth is not None and len(self.smooth) != len(self.anime):
             raise Photo2AnimeError(f"{smooth} lacks pictures of {color}; run `photo2anime prepare` again")
 
-    def photo(self, cfg: TrainConfig, rng: np.random.Generator) -> RGB:
-        """A crop of a random photo."""
-        return _free_crop([read_rgb(self.photos[rng.integers(len(self.photos))])], cfg, rng)[0]
+    def photo(self, cfg: TrainConfig, rng: np.random.Generator) -> tuple[RGB, MeanColor]:
+        """A crop of a random photo, and the whole photo's mean colour."""
+        photo = read_rgb(self.photos[rng.integers(len(self.photos))])
+        return _free_crop([photo], cfg, rng)[0], mean_color(photo)
 
     def picture(self, cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:
         """A crop of a random picture, and the same place with smooth edges when there are such."""
@@ -135,23 +144,27 @@ def batches(
     paired = cfg.batch_size if sources.unpaired is None else 0 if sources.pairs is None else (cfg.batch_size + 1) // 2
     step = first_step
     while True:
-        photos, targets, animes, smooths = [], [], [], []
+        photos, mean_colors, targets, animes, smooths = [], [], [], [], []
         for i in range(rank * paired, (rank + 1) * paired):
             pairs = sources.pseudo_pairs if sources.pseudo_pairs is not None and i % 2 else sources.pairs
             assert pairs is not None
-            photo, target = _paired_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
+            photo, target, mean = _paired_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
             photos.append(photo)
+            mean_colors.append(mean)
             targets.append(target)
         free = cfg.batch_size - paired
         for i in range(rank * free, (rank + 1) * free):
             assert sources.unpaired is not None
             rng = np.random.default_rng((cfg.seed, step, i, 1))
-            photos.append(sources.unpaired.photo(cfg, rng))
+            photo, mean = sources.unpaired.photo(cfg, rng)
+            photos.append(photo)
+            mean_colors.append(mean)
             anime, *smooth = sources.unpaired.picture(cfg, rng)
             animes.append(anime)
             smooths += smooth
         yield Batch(
             photo=as_tensor(photos),
+            mean_color=torch.from_numpy(np.concatenate(mean_colors)),
             even=_even(np.random.default_rng((cfg.seed, step))),
             target=as_tensor(targets) if targets else None,
             anime=as_tensor(animes) if animes else None,
@@ -178,9 +191,10 @@ def read_rgb(file: Path) -> RGB:
         raise Photo2AnimeError(f"{file}: {error}") from error
 
 
-def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator) -> tuple[RGB, RGB]:
-    """One crop of a random pair, flipped, scaled and exposed alike on both sides."""
-    photo, anime = pairs[pairs.train[rng.integers(len(pairs.train))]]
+def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator) -> tuple[RGB, RGB, MeanColor]:
+    """One crop of a random pair, flipped, scaled and exposed alike; last the photo's mean colour as exposed."""
+    name = pairs.train[rng.integers(len(pairs.train))]
+    photo, anime = pairs[name]
     scale = _jitter(cfg.scale_jitter, cfg.jitter_share, rng)
     height, width = photo.shape[:2]
     side = min(round(cfg.crop_px / scale), height, width)
@@ -196,7 +210,7 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
         if gain != 1:
             crop = np.clip(crop * gain + 0.5, 0, 255).astype(np.uint8)
         both.append(crop[:, ::-1] if flip else crop)
-    return both[0], both[1]
+    return both[0], both[1], (pairs.mean_color(name) + 1) * np.float32(gain) - 1
 
 
 def _free_crop(pictures: list[RGB], cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:

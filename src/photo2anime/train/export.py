@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import torch
 
-from photo2anime.runtime import OnnxNetwork, card_to_metadata
+from photo2anime.runtime import MEAN_COLOR, OnnxNetwork, card_to_metadata
 from photo2anime.styles import list_styles, shipped_styles, toml_row
 from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.generator import Generator
@@ -61,7 +61,7 @@ def export(run: Path, out: Path, description: str, license: str, int8_photos: Pa
         license=license,
     )
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
-        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
+        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX, mean_color=True)
     write_onnx(generator, card, file)
     int8_psnr_db = None
     if int8_photos is not None:
@@ -107,16 +107,18 @@ def check(generator: AnyGenerator, file: Path) -> float:
 
 
 def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
-    """The generator as ONNX: input `photo`, output `anime`, both (1, 3, H, W) float32 in [-1, 1], H and W free."""
-    example = torch.zeros(1, 3, 96, 112)
+    """The generator as ONNX: input `photo`, output `anime`, both (1, 3, H, W) float32 in [-1, 1], H and W free; with
+    card.mean_color a second input of that name, (1, 3), float32 too.
+    """
+    examples = (torch.zeros(1, 3, 96, 112), *([torch.zeros(1, 3)] if card.mean_color else []))
     m = generator.multiple_of
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own workings
         torch.onnx.export(
             generator.eval(),
-            (example,),
+            examples,
             str(file),
-            input_names=["photo"],
+            input_names=["photo", MEAN_COLOR][: len(examples)],
             output_names=["anime"],
             opset_version=OPSET,
             dynamo=True,
@@ -126,7 +128,8 @@ def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
                 "x": {
                     2: m * torch.export.Dim("rows", min=1, max=4096),
                     3: m * torch.export.Dim("cols", min=1, max=4096),
-                }
+                },
+                **({"mean_color": None} if card.mean_color else {}),
             },
         )
     model = onnx.load(file)
@@ -165,7 +168,8 @@ def largest_difference(generator: AnyGenerator, network: OnnxNetwork) -> float:
     worst = 0.0
     for height, width in _CHECKED_SIZES:
         photo: Batch = rng.uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
+        mean = [rng.uniform(-0.5, 0.5, (1, 3)).astype(np.float32)] if network.card.mean_color else []
         with torch.no_grad():
-            expected = generator(torch.from_numpy(photo)).numpy()
-        worst = max(worst, float(np.abs(network(photo) - expected).max()) * 127.5)
+            expected = generator(*map(torch.from_numpy, (photo, *mean))).numpy()
+        worst = max(worst, float(np.abs(network(photo, *mean) - expected).max()) * 127.5)
     return worst

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_BRIGHTEST, _MOST_CHROMA = 0.5, 0.25  # mean colours of photographs hardly go further, and the map must not run away
 
 
 class ResidualBlock(nn.Module):
@@ -28,13 +31,41 @@ class ResidualBlock(nn.Module):
         return out
 
 
+class ColorMap(nn.Module):
+    """A picture's colours moved by an affine map that depends on the mean colour of the whole photo. Starts as none.
+
+    pictures (N, 3, H, W) and mean_color (N, 3), both in [-1, 1] -> pictures. Published generators normalise features
+    over the whole picture, so that an overcast photo and a sunny one get different palettes. Most of that is this map:
+    fitted to 37 photos and AnimeGANv2's pictures of them, each left out in turn, it brings ours nearer to them by 1.6
+    to 2.4 dB (docs/log.md). It saturates beyond the mean colours that photos have.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Linear(3, 12)  # mean brightness and chroma -> (3, 4)
+        nn.init.zeros_(self.maps.weight)
+        nn.init.zeros_(self.maps.bias)
+
+    def forward(self, pictures: Tensor, mean_color: Tensor) -> Tensor:
+        n, c, h, w = pictures.shape
+        brightness = mean_color @ mean_color.new_tensor([[0.299], [0.587], [0.114]])  # (N, 1)
+        chroma = mean_color[:, ::2] - brightness  # (N, 2)
+        size = mean_color.new_tensor([_BRIGHTEST, _MOST_CHROMA, _MOST_CHROMA])
+        kind = 4 * size * torch.tanh(torch.cat([brightness, chroma], dim=1) / size)
+        maps = self.maps(kind).view(-1, 3, 4)
+        matrix = maps[..., :3] + torch.eye(3, dtype=maps.dtype, device=maps.device)
+        moved: Tensor = matrix @ pictures.reshape(n, c, -1) + maps[..., 3:]
+        return moved.view(n, c, h, w)
+
+
 class Generator(nn.Module):
     """Photo -> anime. x: (N, 3, H, W) in [-1, 1], H and W multiples of `multiple_of`; returns the same, not clipped.
+    mean_color: (N, 3), of the whole photos that x are crops of; without it x is taken for whole.
 
     The 48 values of each 4x4 square of pixels are the channels at 1/4 size; residual blocks correct them there and at
     1/8 size, and a pixel shuffle lays them out again. deep_blocks above 0 adds a level at 1/16, whose wide view
-    portraits need to move an eye. An untrained generator returns nearly the photo. No statistics are taken over the
-    picture: what a pixel becomes depends only on the `halo` pixels around it.
+    portraits need to move an eye. An untrained generator returns nearly the photo. Of the whole picture only
+    that one colour counts: what a pixel becomes depends on it and on the `halo` pixels around.
     """
 
     def __init__(
@@ -64,6 +95,7 @@ class Generator(nn.Module):
         self.up = nn.Conv2d(v, 4 * w, 1)  # pixel shuffle by 2 -> (N, w, H/4, W/4)
         self.after = nn.Sequential(*[ResidualBlock(w, hidden) for _ in range(fine_blocks)])
         self.tail = nn.Conv2d(w, 48, 3, padding=1)  # pixel shuffle by 4 -> (N, 3, H, W)
+        self.color = ColorMap()
         self._pass_pixels_through()
 
     def _pass_pixels_through(self) -> None:
@@ -91,11 +123,14 @@ class Generator(nn.Module):
         at_16 = 0 if self.deep is None else 1 + 2 * (len(self.deep) - 3)
         return 8 + 4 * at_4 + 8 * at_8 + (8 * (at_16 > 0) + 16 * at_16)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mean_color: Tensor | None = None) -> Tensor:
         fine = self.before(self.head(x))
         coarse = self.down(fine)
         if self.deep is not None:
             coarse = coarse + self.deep(coarse)
         coarse = self.up(self.low(coarse))
         fine = self.after(fine + F.pixel_shuffle(coarse, 2))
-        return F.pixel_shuffle(self.tail(fine), 4)
+        anime: Tensor = self.color(
+            F.pixel_shuffle(self.tail(fine), 4), x.mean((2, 3)) if mean_color is None else mean_color
+        )
+        return anime

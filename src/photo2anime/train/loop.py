@@ -29,7 +29,7 @@ def train_loop(
         batch = next(batches).to(device)
         set_learning_rates(state, cfg)
         with bfloat16(enabled=quick and device.type == "cuda"):  # on a CPU it is quick enough as it is
-            fake, fake_even = generator(batch.photo), generator(batch.even)
+            fake, fake_even = generator(batch.photo, batch.mean_color), generator(batch.even)
         with bfloat16(enabled=quick):
             discriminator, terms, w = None, {}, in_units_of(cfg.features, cfg.weights)
             if state.step >= cfg.warmup_steps and w.adversarial:

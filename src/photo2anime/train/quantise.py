@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photo2anime.image_io import read_image
-from photo2anime.pixels import to_batch
+from photo2anime.pixels import mean_color, to_batch
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.data import pictures_in
 from photo2anime.train.figures import psnr
@@ -37,12 +37,16 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
     if len(files) < 2:
         raise Photo2AnimeError(f"{photos} has fewer than two photos; some calibrate, others judge")
     graph = onnx.load(file).graph
-    name, convolutions = graph.input[0].name, [node.name for node in graph.node if node.op_type == "Conv"]
+    (photo_name, *others), convolutions = (
+        [fed.name for fed in graph.input],
+        [node.name for node in graph.node if node.op_type == "Conv"],
+    )
 
     class Photos(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
+            small = map(_small, files[::2])
             self.batches: Iterator[dict[str, NDArray[np.float32]]] = (
-                {name: to_batch(_small(photo))} for photo in files[::2]
+                {photo_name: to_batch(photo), **dict.fromkeys(others, mean_color(photo))} for photo in small
             )
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:

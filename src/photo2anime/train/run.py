@@ -172,7 +172,7 @@ def _keep_config(file: Path, cfg: TrainConfig) -> None:
 
 def _begin_from(source: str, state: TrainState) -> None:
     """Gives both generators the weights of a run folder, an installed style, or an .onnx file that `export` wrote; a
-    level at 1/16 that those lack stays as it starts, a small correction.
+    level at 1/16 or a colour map that those lack stays as it starts, a small correction or none.
     """
     if Path(source).is_dir():
         weights = load_generator(Path(source))[0].state_dict()
@@ -180,7 +180,8 @@ def _begin_from(source: str, state: TrainState) -> None:
         file = Path(source) if source.endswith(".onnx") else local_file(find_style(source))
         weights = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in onnx.load(file).graph.initializer}
     own = state.generator.state_dict()
-    weights |= {name: value for name, value in own.items() if name.startswith("deep.") and name not in weights}
+    added = {name: value for name, value in own.items() if name.startswith(("deep.", "color."))}
+    weights = added | {name: value for name, value in weights.items() if name in own}
     try:
         state.generator.load_state_dict(weights)
         state.ema.load_state_dict(weights)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from photo2anime.image_io import read_image
-from photo2anime.pixels import next_multiple, pad_bottom_right, to_image
+from photo2anime.pixels import mean_color, next_multiple, pad_bottom_right, to_image
 from photo2anime.train.checkpoint import AnyGenerator
 from photo2anime.train.data import Sources, as_tensor
 from photo2anime.types import RGB
@@ -38,7 +38,8 @@ def paint_whole(generator: AnyGenerator, photo: RGB) -> RGB:
     device = next(generator.parameters()).device
     m = generator.multiple_of
     padded = pad_bottom_right(photo, next_multiple(height, m), next_multiple(width, m))
-    return to_image(generator(as_tensor((padded,)).to(device)).float().cpu().numpy())[:height, :width]
+    mean = torch.from_numpy(mean_color(photo)).to(device)
+    return to_image(generator(as_tensor((padded,)).to(device), mean).float().cpu().numpy())[:height, :width]
 
 
 def _centre(picture: RGB) -> RGB:
