@@ -1,24 +1,38 @@
 #!/bin/sh
-# How hayao, shinkai and paprika were trained: runs/train_film_styles.sh SHARED RUNS PALETTES
-# SHARED/data holds pairs/ (photo, hayao, shinkai, paprika under the same names), photos_large, photos, faces_ffhq and faces;
-# SHARED/teachers AnimeGANv3's published models. PALETTES holds hayao.onnx, shinkai.onnx and paprika.onnx that were trained
-# on the pairs alone (version 0.1.0's, or a first run of this script without --pseudo-pairs): they have the palette, and
-# the teachers draw; the shipped ones also had 56 of BSDS (the last 200 of photos). FFHQ faces from 00060 on are for
-# measuring. Two and a half hours of one core without bfloat16. Each command goes on where it was stopped.
+# How to train hayao, shinkai and paprika from nothing: runs/train_film_styles.sh SHARED RUNS
+# SHARED/data holds pairs/ (photo, hayao, shinkai, paprika under the same names), photos_large, faces_ffhq, faces and
+# hayao_stills; SHARED/teachers AnimeGANv3's published models. FFHQ faces from 00060 on are for measuring. Eight hours of one
+# core without bfloat16, most of it VGG16. Each command goes on where it was stopped. The shipped networks came to the same
+# stages over three versions, each --from the one before (docs/log.md).
 set -eu
 data=$1/data
 teachers=$1/teachers
 runs=$2
-palettes=$3
 held_out=06,15,18,22,30,44
-pseudo=$runs/pseudo
 
+train() {
+    name=$1
+    style=$2
+    shift 2
+    photo2anime distill --photos "$data/pairs/photo" --targets "$data/pairs/$style" --style "$style" --run "$runs/$name" \
+        --hold-out "$held_out" "$@"
+}
+
+# The palettes, from the pairs alone: a colour filter that hardly draws.
+train hayao-palette hayao --steps 3000 --warmup-steps 3000 --adversarial 0 --lr 0.015 --pixel 5 --line 2 --perceptual 1.5
+for style in shinkai paprika; do
+    train $style-palette $style --from "$runs/hayao-palette" --steps 1000 --warmup-steps 1000 --adversarial 0 --lr 0.012 \
+        --pixel 5 --line 2 --perceptual 1.5
+done
+
+# Other photos, drawn by the teachers and coloured by those: faces, things, animals, which the pairs do not show.
 for style in hayao shinkai paprika; do
     drawn=$teachers/animeganv3_shinkai.onnx
     if [ $style = hayao ]; then drawn=$teachers/animeganv3_hayao_512.onnx; fi
+    photo2anime export "$runs/$style-palette"
     while read -r folder count; do
-        python scripts/film_pairs.py "$data/$folder" --count "$count" \
-            --drawn "$drawn" --palette "$palettes/$style.onnx" --name $style --out "$pseudo"
+        python scripts/film_pairs.py "$data/$folder" --count "$count" --drawn "$drawn" \
+            --palette "$runs/$style-palette/export/$style.onnx" --name $style --out "$runs/pseudo"
     done <<-LIST
 	photos_large 192
 	faces_ffhq 34
@@ -26,35 +40,26 @@ for style in hayao shinkai paprika; do
 	LIST
 done
 
-train() {
-    name=$1
-    style=$2
-    shift 2
-    photo2anime distill --photos "$data/pairs/photo" --targets "$data/pairs/$style" \
-        --pseudo-pairs "$pseudo/photo" "$pseudo/$style" --style "$style" --run "$runs/$name" --hold-out "$held_out" "$@"
-}
-
-train hayao-a hayao --steps 3600 --warmup-steps 3600 --adversarial 0 --lr 0.015
+# Pictures of the style without pairs: stills of the film where there are some, else those of the pairs.
+photo2anime prepare "$data/hayao_stills" --out "$runs/hayao-pictures"
 for style in shinkai paprika; do
-    train $style-b $style --from "$runs/hayao-a" --steps 900 --warmup-steps 300 --lr 0.012 --line 1.5 --adversarial 0.15
+    mkdir -p "$runs/$style-pictures"
+    cp "$data/pairs/$style"/* "$runs/$style-pictures"
+    for name in $(echo $held_out | tr , ' '); do rm "$runs/$style-pictures/$name".*; done
 done
 
-last="--features vgg16 --batch-size 4 --warmup-steps 30 --perceptual 1.5 --lr 0.006 --line 2 --adversarial 0.2"
-train hayao-c hayao --from "$runs/hayao-a" --steps 750 $last
-train shinkai-c shinkai --from "$runs/shinkai-b" --steps 600 $last
-train paprika-c paprika --from "$runs/paprika-b" --steps 600 $last
-
-# Last on the pairs alone: colours and lines come nearer, and what the pseudo-pairs taught of faces and things stays.
-pairs_only() {
-    photo2anime distill --photos "$data/pairs/photo" --targets "$data/pairs/$1" --style "$1" --run "$runs/$1" \
-        --hold-out "$held_out" --features vgg16 --batch-size 4 --warmup-steps 30 --lr 0.004 --pixel 5 --line 3 \
-        --perceptual 1.5 --adversarial 0.1 --from "$runs/$1-c" --steps "$2"
-}
-pairs_only hayao 300
-pairs_only shinkai 300
-pairs_only paprika 400
-
+# Both together: half of each batch is pairs. Then the pairs alone: colours and lines come nearer. Last the pairs with
+# other photos that have no picture, which keep what they are: orange and skin lean to pink without.
+lines="--features vgg16 --batch-size 4 --warmup-steps 30 --perceptual 2 --line 3"
 for style in hayao shinkai paprika; do
+    both="--pseudo-pairs $runs/pseudo/photo $runs/pseudo/$style"
+    train $style-drawn $style --from "$runs/$style-palette" $both --steps 2400 --warmup-steps 2400 --adversarial 0 --lr 0.012
+    train $style-lines $style --from "$runs/$style-drawn" $both $lines --steps 800 --lr 0.006 --pixel 4 --adversarial 0.2
+    train $style-pairs $style --from "$runs/$style-lines" $lines --steps 600 --lr 0.004 --pixel 5 --adversarial 0.1
+    photo2anime train --photos "$data/photos_large" --anime "$runs/$style-pictures" --preset $style --style $style \
+        --pairs "$data/pairs/photo" "$data/pairs/$style" --hold-out "$held_out" --run "$runs/$style" \
+        --from "$runs/$style-pairs" --steps 450 --warmup-steps 50 --lr 0.003 --features vgg16 --batch-size 4 \
+        --line 4000 --perceptual 1500
     photo2anime export "$runs/$style" --int8 examples
     photo2anime evaluate "$runs/$style/export/$style.onnx" --photos "$data/pairs/photo" --targets "$data/pairs/$style" \
         --names "$held_out" --out "$runs/$style/export"

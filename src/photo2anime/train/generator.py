@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_BRIGHTEST, _MOST_CHROMA = 0.5, 0.25  # mean colours of photographs hardly go further, and the map must not run away
+# Where the colour map stops to follow the mean colour: brightness, red and blue less brightness. The pairs go as far;
+# beyond, what was learned from them turned dark and warm photos purple (docs/log.md).
+_FARTHEST = (0.45, 0.1, 0.2)
 
 
 class ResidualBlock(nn.Module):
@@ -37,7 +39,7 @@ class ColorMap(nn.Module):
     pictures (N, 3, H, W) and mean_color (N, 3), both in [-1, 1] -> pictures. Published generators normalise features
     over the whole picture, so that an overcast photo and a sunny one get different palettes. Most of that is this map:
     fitted to 37 photos and AnimeGANv2's pictures of them, each left out in turn, it brings ours nearer to them by 1.6
-    to 2.4 dB (docs/log.md). It saturates beyond the mean colours that photos have.
+    to 2.4 dB (docs/log.md).
     """
 
     def __init__(self) -> None:
@@ -50,8 +52,8 @@ class ColorMap(nn.Module):
         n, c, h, w = pictures.shape
         brightness = mean_color @ mean_color.new_tensor([[0.299], [0.587], [0.114]])  # (N, 1)
         chroma = mean_color[:, ::2] - brightness  # (N, 2)
-        size = mean_color.new_tensor([_BRIGHTEST, _MOST_CHROMA, _MOST_CHROMA])
-        kind = 4 * size * torch.tanh(torch.cat([brightness, chroma], dim=1) / size)
+        farthest = mean_color.new_tensor(_FARTHEST)
+        kind = 4 * farthest * torch.tanh(torch.cat([brightness, chroma], dim=1) / farthest)
         maps = self.maps(kind).view(-1, 3, 4)
         matrix = maps[..., :3] + torch.eye(3, dtype=maps.dtype, device=maps.device)
         moved: Tensor = matrix @ pictures.reshape(n, c, -1) + maps[..., 3:]

@@ -28,8 +28,8 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
     """The card with the int8 network that now lies beside file, and its PSNR to the float32 one, in dB.
 
     Static quantisation per channel in ONNX Runtime's QDQ form, ranges from every other photo of the folder, PSNR on the
-    rest; the first and the last convolution, which touch pixels, stay as they are. Raises Photo2AnimeError, and leaves
-    no file, when the PSNR is below 32 dB.
+    rest; what touches pixels stays as it is: the first convolution, and the last with all that follows. Raises
+    Photo2AnimeError, and leaves no file, when the PSNR is below 32 dB.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -37,10 +37,9 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
     if len(files) < 2:
         raise Photo2AnimeError(f"{photos} has fewer than two photos; some calibrate, others judge")
     graph = onnx.load(file).graph
-    (photo_name, *others), convolutions = (
-        [fed.name for fed in graph.input],
-        [node.name for node in graph.node if node.op_type == "Conv"],
-    )
+    photo_name, *others = [fed.name for fed in graph.input]
+    names = [node.name for node in graph.node]
+    convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
 
     class Photos(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -63,7 +62,7 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["Conv", "Add", "Relu", "LeakyRelu", "Concat"],
-        nodes_to_exclude=[convolutions[0], convolutions[-1]],
+        nodes_to_exclude=[names[convolutions[0]], *names[convolutions[-1] :]],
     )
     whole, small = (Stylizer.load(network, device="cpu") for network in (file, target))
     kept = float(np.mean([psnr(small.paint(photo), whole.paint(photo)) for photo in map(_small, files[1::2])]))
