@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -130,7 +131,7 @@ def animeganv2() -> Callable[[RGB], RGB]:
         return anime
 
     card = list_styles()[OUR_STYLE]
-    return Stylizer(run, card, tile_px=1 << 20).paint
+    return Stylizer(run, replace(card, mean_color=False), tile_px=1 << 20).paint
 
 
 def measure_size(height: int, width: int, against: list[Path], rounds: int, peak: float) -> list[Row]:
@@ -199,9 +200,10 @@ def onnx_gmac(file: Path, height: int, width: int) -> float | None:
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=n.output[0]) for n in convolutions)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    nhwc = session.get_inputs()[0].shape[3] == 3
-    shape = (1, side, side, 3) if nhwc else (1, 3, side, side)
-    outputs = session.run(None, {session.get_inputs()[0].name: np.zeros(shape, np.float32)})
+    picture, *others = session.get_inputs()
+    shape = (1, side, side, 3) if picture.shape[3] == 3 else (1, 3, side, side)
+    fed = {picture.name: np.zeros(shape, np.float32)} | {o.name: np.zeros(o.shape, np.float32) for o in others}
+    outputs = session.run(None, fed)
     total = sum(out.size * int(np.prod(weights[n.input[1]][1:])) for n, out in zip(convolutions, outputs, strict=True))
     return float(total / 1e9 * height * width / side**2)
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from photo2anime.runtime import cpu_threads
 from photo2anime.styles import list_styles
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.animeganv2 import AnimeGANv2Generator
-from photo2anime.types import RGB, Batch
+from photo2anime.types import RGB, Batch, MeanColor
 from photo2anime.video.convert import Run
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
@@ -107,7 +108,7 @@ def animeganv2() -> Stylizer:
             anime: Batch = network(torch.from_numpy(batch)).numpy()
         return anime
 
-    return Stylizer(run, list_styles()[STYLE], tile_px=1 << 20)
+    return Stylizer(run, replace(list_styles()[STYLE], mean_color=False), tile_px=1 << 20)
 
 
 def speed_table(height: int, width: int, args: Namespace) -> str:
@@ -138,11 +139,11 @@ def paint_clip(clip: Path, stylizer: Stylizer) -> Speed:
     inside = 0.0
     network = stylizer.network
 
-    def timed(batch: Batch) -> Batch:
+    def timed(batch: Batch, *mean_color: MeanColor) -> Batch:
         nonlocal inside
         began = time.perf_counter()
         try:
-            return network(batch)
+            return network(batch, *mean_color)
         finally:
             inside += time.perf_counter() - began
 
