@@ -42,7 +42,7 @@ class Stylizer:
     """A style, ready to paint. Build it once, call it many times; calls from several threads are safe.
 
     network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same; with card.mean_color its second argument is
-    the whole photo's, (1, 3). card: the facts about it. tile_px: the side
+    the whole photo's mean colour, (1, 3). card: the facts about it. tile_px: the side
     of the windows a large photo is painted in; None chooses by free memory. device: what the network runs on.
     face_painters: what paints faces, by version; None takes the installed portrait styles, loaded when first needed.
     """

@@ -37,9 +37,9 @@ class ColorMap(nn.Module):
     """A picture's colours moved by an affine map that depends on the mean colour of the whole photo. Starts as none.
 
     pictures (N, 3, H, W) and mean_color (N, 3), both in [-1, 1] -> pictures. Published generators normalise features
-    over the whole picture, so that an overcast photo and a sunny one get different palettes. Most of that is this map:
-    fitted to 37 photos and AnimeGANv2's pictures of them, each left out in turn, it brings ours nearer to them by 1.6
-    to 2.4 dB (docs/log.md).
+    over the whole picture, so that an overcast photo and a sunny one get different palettes. Much of that is this
+    map: fitted to 37 photos and AnimeGANv2's pictures of them, each left out in turn, it brings ours nearer to them by
+    1.6 to 2.4 dB (docs/log.md).
     """
 
     def __init__(self) -> None:
