@@ -1,7 +1,8 @@
 #!/bin/sh
 # How portrait-v1 and portrait-v2 were trained: runs/train_portraits.sh SHARED RUNS FACES MESH
-# SHARED as for train_film_styles.sh, which comes first (RUNS/hayao-a, at step 1600 for the shipped ones); FACES holds real
-# faces, here FFHQ 00000 to 00059: those from 00060 on are for measuring. MESH is MediaPipe's face_landmark.tflite.
+# SHARED as for train_film_styles.sh, which comes first (RUNS/hayao-drawn; the shipped ones began with 0.2.0's like stage).
+# FACES holds real faces, here FFHQ 00000 to 00059: those from 00060 on are for measuring. MESH is MediaPipe's
+# face_landmark.tflite.
 # RUNS/pairs_faces holds photo/ and anime/ of SHARED/data/pairs_faces but 00012 and 00019.
 set -eu
 shared=$1
@@ -24,7 +25,7 @@ train() {
 }
 
 train portrait-a portrait drawn --pseudo-pairs "$runs/composed/photo" "$runs/composed/anime" --batch-size 4 \
-    --from "$runs/hayao-a" --steps 1800 --warmup-steps 1000 --adversarial 0.15 --lr 0.012
+    --from "$runs/hayao-drawn" --steps 1800 --warmup-steps 1000 --adversarial 0.15 --lr 0.012
 train portrait-v2 portrait-v2 composed --batch-size 2 --features vgg16 --from "$runs/portrait-a" --steps 450 \
     --warmup-steps 20 --adversarial 0.3 --line 2 --perceptual 1.5 --lr 0.008
 train portrait-v1 portrait-v1 composed --pseudo-pairs "$runs/drawn/photo" "$runs/drawn/anime" --batch-size 3 --features vgg16 \

@@ -107,7 +107,7 @@ def painters(against: list[Path], height: int, width: int) -> dict[str, Callable
     """How to get each painter that takes this size, by name; loaded only when called."""
     found: dict[str, Callable[[], Callable[[RGB], RGB]]] = {
         f"photo2anime {OUR_STYLE}": lambda: Stylizer.load(OUR_STYLE, device="cpu").paint,
-        REFERENCE: animeganv2,
+        REFERENCE: lambda: animeganv2().paint,
     }
     for file in against:
         fixed = Stylizer.load(file, device="cpu").card.fixed_size
@@ -121,8 +121,8 @@ def load_file(file: Path) -> Callable[[RGB], RGB]:
     return Stylizer.load(file, device="cpu", tile_px=1 << 20).paint
 
 
-def animeganv2() -> Callable[[RGB], RGB]:
-    """AnimeGANv2's generator, untrained, in PyTorch as its users run it, from picture to picture."""
+def animeganv2() -> Stylizer:
+    """AnimeGANv2's generator, untrained, in PyTorch as its users run it."""
     network = AnimeGANv2Generator().eval()
 
     def run(batch: Batch) -> Batch:
@@ -131,7 +131,7 @@ def animeganv2() -> Callable[[RGB], RGB]:
         return anime
 
     card = list_styles()[OUR_STYLE]
-    return Stylizer(run, replace(card, mean_color=False), tile_px=1 << 20).paint
+    return Stylizer(run, replace(card, mean_color=False), tile_px=1 << 20)
 
 
 def measure_size(height: int, width: int, against: list[Path], rounds: int, peak: float) -> list[Row]:

@@ -15,7 +15,6 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +27,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench import REFERENCE, animeganv2
 from photo2anime.runtime import cpu_threads
 from photo2anime.styles import list_styles
 from photo2anime.stylizer import Stylizer
-from photo2anime.train.animeganv2 import AnimeGANv2Generator
 from photo2anime.types import RGB, Batch, MeanColor
 from photo2anime.video.convert import Run
 from photo2anime.video.source import VideoSource
@@ -39,7 +38,6 @@ from photo2anime.video.steady import Steady
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SIZES = {"854x480": (480, 854), "1280x720": (720, 1280)}
-REFERENCE = "AnimeGANv2, PyTorch"
 STYLE = "hayao"  # every style has the same network
 OURS = f"photo2anime {STYLE}"
 STEP_PX = (0.4, 0.75)  # how far the pan moves from frame to frame, (down, right)
@@ -97,18 +95,6 @@ def stylizers(against: list[Path], height: int, width: int) -> dict[str, Stylize
         if loaded.card.fixed_size in (None, (height, width)):
             found[file.stem] = loaded
     return found
-
-
-def animeganv2() -> Stylizer:
-    """AnimeGANv2's generator, untrained, in PyTorch as its users run it."""
-    network = AnimeGANv2Generator().eval()
-
-    def run(batch: Batch) -> Batch:
-        with torch.inference_mode():
-            anime: Batch = network(torch.from_numpy(batch)).numpy()
-        return anime
-
-    return Stylizer(run, replace(list_styles()[STYLE], mean_color=False), tile_px=1 << 20)
 
 
 def speed_table(height: int, width: int, args: Namespace) -> str:

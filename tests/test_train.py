@@ -333,6 +333,10 @@ def test_a_run_can_begin_from_a_shipped_style(pairs: tuple[Path, Path], tmp_path
     deeper = distill(*pairs, tmp_path / "deeper", replace(cfg, deep_blocks=1), start_from="hayao")
     assert torch.equal(deeper.generator.head.weight, state.generator.head.weight)
     with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
+        distill(*pairs, tmp_path / "shallower", cfg, start_from=str(tmp_path / "deeper"))
+    with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
+        distill(*pairs, tmp_path / "from-portrait", cfg, start_from="portrait-v2")
+    with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
         distill(*pairs, tmp_path / "other", SMALL, start_from="hayao")
 
 

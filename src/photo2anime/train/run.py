@@ -178,10 +178,10 @@ def _begin_from(source: str, state: TrainState) -> None:
         weights = load_generator(Path(source))[0].state_dict()
     else:
         file = Path(source) if source.endswith(".onnx") else local_file(find_style(source))
-        weights = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in onnx.load(file).graph.initializer}
+        stored = onnx.load(file).graph.initializer  # weights have dotted names, the exporter's constants have none
+        weights = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in stored if "." in i.name}
     own = state.generator.state_dict()
-    added = {name: value for name, value in own.items() if name.startswith(("deep.", "color."))}
-    weights = added | {name: value for name, value in weights.items() if name in own}
+    weights = {name: value for name, value in own.items() if name.startswith(("deep.", "color."))} | weights
     try:
         state.generator.load_state_dict(weights)
         state.ema.load_state_dict(weights)
