@@ -124,7 +124,9 @@ def test_network_sizes_are_the_published_ones() -> None:
     assert AnimeGANv2Generator()(torch.zeros(1, 3, 32, 36)).shape == (1, 3, 32, 36)
     assert sum(p.numel() for p in Generator().parameters()) * 2 <= 2.5e6  # kernels are stored as float16
     assert sum(p.numel() for p in Generator(deep_blocks=3).parameters()) * 2 <= 4e6
-    assert Discriminator()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 8, 8)
+    assert Discriminator()(torch.zeros(2, 3, 32, 32)).shape == (2, 8 * 8)
+    seen = Discriminator(conditional=True, scales=2)(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
+    assert seen.shape == (1, 8 * 8 + 4 * 4)
 
 
 def test_feature_networks_have_the_published_shapes() -> None:

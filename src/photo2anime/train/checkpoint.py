@@ -55,10 +55,9 @@ def new_state(cfg: TrainConfig, device: torch.device) -> TrainState:
     if cfg.generator == "animeganv2":
         generator, discriminator = AnimeGANv2Generator().to(device), AnimeGANv2Discriminator().to(device)
     else:
-        generator = Generator(
-            cfg.width, cfg.hidden, cfg.low_width, cfg.low_blocks, cfg.deep_width, cfg.deep_blocks, cfg.fine_blocks
-        ).to(device)
-        discriminator = Discriminator().to(device)
+        shape = ("width", "hidden", "low_width", "low_blocks", "deep_width", "deep_blocks", "fine_blocks", "own_colors")
+        generator = Generator(**{name: getattr(cfg, name) for name in shape}).to(device)
+        discriminator = Discriminator(conditional=cfg.conditional, scales=cfg.scales).to(device)
     published = cfg.optimizer == "adam"  # betas of AnimeGANv2's main.py; ours forget faster
     parameters = generator.parameters()
     return TrainState(

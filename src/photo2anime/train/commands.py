@@ -49,10 +49,9 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--photos", type=Path, required=True, metavar="DIR")
     p.add_argument(
         "--targets",
-        type=Path,
         required=True,
-        metavar="DIR|MODEL.onnx",
-        help="the pictures, same names, or who paints them",
+        metavar="DIR|CHAIN",
+        help="the pictures, same names; or what draws them: A.onnx, or steps such as flatten,A.onnx,UPSCALER.onnx@3",
     )
     p.add_argument("--style", required=True, metavar="NAME")
     p.add_argument(
@@ -61,6 +60,9 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         nargs=2,
         metavar="DIR",
         help="photos and what other networks made of them, mixed in half and half",
+    )
+    p.add_argument(
+        "--conditional", action="store_const", const=True, help="the discriminator sees the photo beside the picture"
     )
     _add_run_options(p)
     p.set_defaults(run=_distill)
@@ -94,7 +96,15 @@ def _add_run_options(p: ArgumentParser) -> None:
     p.add_argument("--crop-px", type=int, metavar="PX")
     p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
     p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
+    p.add_argument("--hidden", type=int, metavar="CHANNELS", help="channels inside a block at 1/4 (default 96)")
+    p.add_argument("--fine-blocks", type=int, metavar="N", help="residual blocks at 1/4 after the others (default 2)")
+    p.add_argument("--low-blocks", type=int, metavar="N", help="residual blocks at 1/8 (default 4)")
     p.add_argument("--deep-blocks", type=int, metavar="N", help="residual blocks at 1/16, 3 for portraits (default 0)")
+    p.add_argument(
+        "--own-colors", type=float, metavar="SHARE", help="of the photo's broad colours that the result keeps"
+    )
+    p.add_argument("--hue-jitter", type=float, metavar="TURN", help="turn hues by up to so many half circles")
+    p.add_argument("--scales", type=int, metavar="N", help="sizes the discriminator looks at (default 1)")
     p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual and content terms")
     for term in (
         "pixel",

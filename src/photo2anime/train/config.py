@@ -34,14 +34,16 @@ class LossWeights:
 class TrainConfig:
     """Training of one generator, on pairs, on pictures without pairs, or on both.
 
-    generator: "fast" is ours, "animeganv2" the published one, with the published discriminator. total_steps: where the
-    cosine schedule ends. warmup_steps: the generator alone, no discriminator and no style; over adversarial_rise_steps
-    more the adversarial term grows to its weight. lr_warmup: the generator's rate in the warm-up, None for
-    lr_generator. optimizer: of the generator; "adam" has the published betas. clip_gradient: largest norm, 0 for any.
-    scale_jitter, exposure_jitter: largest factor, drawn log-uniformly in either direction, 1 for none; each paired crop
-    is jittered with probability jitter_share. bfloat16: features and discriminator (on a GPU the generator too)
-    compute in it where the machine has it, in half the time; weights stay float32. held_out: names of pictures (without
-    extension) never trained on.
+    generator: "fast" is ours, "animeganv2" the published one, with the published discriminator. total_steps: where
+    the cosine schedule ends. warmup_steps: the generator alone, no discriminator and no style; over
+    adversarial_rise_steps more the adversarial term grows to its weight. lr_warmup: the generator's rate in the
+    warm-up, None for lr_generator. own_colors: share of the photo's broad colours that the result keeps.
+    conditional: the discriminator sees the photo beside the picture, for pairs. scales: at how many sizes it looks,
+    each half the last. optimizer: of the generator; "adam" has the published betas. clip_gradient: largest norm, 0
+    for any. scale_jitter, exposure_jitter: largest factor, drawn log-uniformly in either direction, 1 for none;
+    hue_jitter: largest turn of all hues, in half circles; each paired crop is jittered with probability
+    jitter_share. bfloat16: networks compute in it where the machine has it, in half the time; weights stay float32.
+    held_out: names of pictures (without extension) never trained on.
     """
 
     style: str
@@ -53,6 +55,9 @@ class TrainConfig:
     deep_width: int = 88
     deep_blocks: int = 0
     fine_blocks: int = 2
+    own_colors: float = 0.0
+    conditional: bool = False
+    scales: int = 1
     crop_px: int = 128
     batch_size: int = 6
     total_steps: int = 3000
@@ -68,6 +73,7 @@ class TrainConfig:
     ema_halflife_steps: float = 150.0
     scale_jitter: float = 1.33
     exposure_jitter: float = 1.25
+    hue_jitter: float = 0.0
     jitter_share: float = 0.4
     features: str = "mobilenetv2"
     bfloat16: bool = True

@@ -201,6 +201,7 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
     flip = rng.random() < 0.5
     gain = _jitter(cfg.exposure_jitter, cfg.jitter_share, rng)
+    turn = rng.uniform(-cfg.hue_jitter, cfg.hue_jitter) if rng.random() < cfg.jitter_share else 0.0
     both = []
     for picture in (photo, anime):
         crop = picture[top : top + side, left : left + side]
@@ -209,8 +210,19 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
             crop = np.asarray(resized)
         if gain != 1:
             crop = np.clip(crop * gain + 0.5, 0, 255).astype(np.uint8)
+        if turn:
+            crop = turned_hues(crop, turn)
         both.append(crop[:, ::-1] if flip else crop)
     return both[0], both[1], (pairs.mean_color(name) + 1) * np.float32(gain) - 1
+
+
+def turned_hues(picture: RGB, turn: float) -> RGB:
+    """The picture with all hues turned by so many half circles, brightness (BT.601) kept. (H, W, 3) uint8."""
+    cos, sin = np.cos(np.pi * turn), np.sin(np.pi * turn)
+    yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    matrix = np.linalg.inv(yiq) @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ yiq
+    turned = np.clip(picture @ matrix.T.astype(np.float32) + 0.5, 0, 255)
+    return np.asarray(turned, np.uint8)
 
 
 def _free_crop(pictures: list[RGB], cfg: TrainConfig, rng: np.random.Generator) -> list[RGB]:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from photo2anime.image_io import read_image, write_image
-from photo2anime.stylizer import Stylizer
 from photo2anime.train.checkpoint import TrainState
 from photo2anime.train.config import TrainConfig
 from photo2anime.train.data import PairedPhotos, Sources, pictures_in
 from photo2anime.train.features import load_features
 from photo2anime.train.run import Watch, train_run
+from photo2anime.train.targets import parse_chain
 from photo2anime.types import Picture
 
 
 def distill(
     photos: Path,
-    targets: Path,
+    targets: str | Path,
     run: Path,
     cfg: TrainConfig,
     *,
@@ -27,28 +27,29 @@ def distill(
 ) -> TrainState:
     """The trained state; the same call again goes on where the last one stopped, exactly.
 
-    targets: the folder of pictures with the photos' names, or an .onnx file, which then paints them into run/targets.
+    targets: the folder of pictures with the photos' names, or a chain of steps (`targets.parse_chain`: an .onnx file,
+    "a.onnx,b.onnx@3"), which then draws them into run/targets.
     pseudo_pairs: (photos, targets) that other networks painted, for places the pairs do not show; they are half of each
     batch. The rest is train_run's.
     """
     watch = watch or Watch()
-    if targets.suffix.lower() == ".onnx":
-        targets = paint_targets(photos, targets, run / "targets", watch.report)
+    if not Path(targets).is_dir():
+        targets = draw_targets(photos, str(targets), run / "targets", watch.report)
     sources = Sources(
-        pairs=PairedPhotos(photos, targets, cfg.held_out),
+        pairs=PairedPhotos(photos, Path(targets), cfg.held_out),
         pseudo_pairs=PairedPhotos(*pseudo_pairs) if pseudo_pairs else None,
     )
     return train_run(run, sources, load_features(cfg.features), cfg, start_from, watch)
 
 
-def paint_targets(photos: Path, model: Path, folder: Path, report: Callable[[str], None]) -> Path:
-    """folder, with every photo painted by an .onnx file; those already there are left, so a stopped run goes on."""
-    stylizer = Stylizer.load(model)
+def draw_targets(photos: Path, chain: str, folder: Path, report: Callable[[str], None]) -> Path:
+    """folder, with every photo drawn by the chain; those already there are left, so a stopped run goes on."""
+    draw = parse_chain(chain)
     files = pictures_in(photos)
     for done, (name, file) in enumerate(files.items(), start=1):
         target = folder / f"{name}.png"
         if not target.exists():
-            write_image(target, Picture(stylizer.paint(read_image(file).rgb)))
+            write_image(target, Picture(draw(read_image(file).rgb)))
         if done % 100 == 0 or done == len(files):
-            report(f"{done} of {len(files)} photos painted by {model.name}")
+            report(f"{done} of {len(files)} photos drawn by {chain}")
     return folder

@@ -61,7 +61,8 @@ def export(run: Path, out: Path, description: str, license: str, int8_photos: Pa
         license=license,
     )
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
-        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX, mean_color=True)
+        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
+        card = replace(card, mean_color=not generator.keeps_colors)
     write_onnx(generator, card, file)
     int8_psnr_db = None
     if int8_photos is not None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 # Where the colour map stops to follow the mean colour: brightness, red and blue less brightness. The pairs go as far;
 # beyond, what was learned from them turned dark and warm photos purple (docs/log.md).
 _FARTHEST = (0.45, 0.1, 0.2)
+_BOX = 5  # side of the box filters that make colours broad, in squares of 8x8 pixels
 
 
 class ResidualBlock(nn.Module):
@@ -60,13 +61,35 @@ class ColorMap(nn.Module):
         return moved.view(n, c, h, w)
 
 
+class OwnColors(nn.Module):
+    """A picture moved by a share of what lies between its broad colours and its photo's: nothing to learn.
+
+    drawn and photo (N, 3, H, W) -> drawn, its colours the photo's wherever one looks at an area, its lines and planes
+    untouched. What a network was never shown, a pink cloth or a purple wall, so keeps its hue. Broad is a blur of
+    about 20 pixels: means of 8x8, and three box filters over them.
+    """
+
+    BLUR_PX = 8 * (3 * (_BOX // 2) + 2)  # how far it looks: the boxes, the mean's own square and the one it is bent to
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, drawn: Tensor, photo: Tensor) -> Tensor:
+        missing = F.avg_pool2d(photo, 8) - F.avg_pool2d(drawn, 8)
+        for _ in range(3):
+            missing = F.avg_pool2d(missing, _BOX, 1, _BOX // 2, count_include_pad=False)
+        return drawn + self.share * F.interpolate(missing, scale_factor=8, mode="bilinear", align_corners=False)
+
+
 class Generator(nn.Module):
     """Photo -> anime. x: (N, 3, H, W) in [-1, 1], H and W multiples of `multiple_of`; returns the same, not clipped.
-    mean_color: (N, 3), of the whole photos that x are crops of; without it x is taken for whole.
+    mean_color: (N, 3), of the whole photos that x are crops of; without it x is taken for whole. own_colors: the share
+    of the photo's broad colours that the result takes; 0 learns other colours, by the mean colour (`ColorMap`).
 
     The 48 values of each 4x4 square of pixels are the channels at 1/4 size; residual blocks correct them there and at
     1/8 size, and a pixel shuffle lays them out again. deep_blocks above 0 adds a level at 1/16, whose wide view
-    portraits need to move an eye. An untrained generator returns nearly the photo. Of the whole picture only
+    portraits need to move an eye. An untrained generator returns nearly the photo. Of the whole picture at most
     that one colour counts: what a pixel becomes depends on it and on the `halo` pixels around.
     """
 
@@ -79,6 +102,7 @@ class Generator(nn.Module):
         deep_width: int = 88,
         deep_blocks: int = 0,
         fine_blocks: int = 2,
+        own_colors: float = 0.0,
     ) -> None:
         super().__init__()
         w, v, u = width, low_width, deep_width
@@ -97,7 +121,7 @@ class Generator(nn.Module):
         self.up = nn.Conv2d(v, 4 * w, 1)  # pixel shuffle by 2 -> (N, w, H/4, W/4)
         self.after = nn.Sequential(*[ResidualBlock(w, hidden) for _ in range(fine_blocks)])
         self.tail = nn.Conv2d(w, 48, 3, padding=1)  # pixel shuffle by 4 -> (N, 3, H, W)
-        self.color = ColorMap()
+        self.color = OwnColors(own_colors) if own_colors else ColorMap()
         self._pass_pixels_through()
 
     def _pass_pixels_through(self) -> None:
@@ -123,7 +147,13 @@ class Generator(nn.Module):
         at_4 = 2 + 2 * len(self.after) + 1  # before, after, tail
         at_8 = 1 + 2 * len(self.low)
         at_16 = 0 if self.deep is None else 1 + 2 * (len(self.deep) - 3)
-        return 8 + 4 * at_4 + 8 * at_8 + (8 * (at_16 > 0) + 16 * at_16)
+        drawing = 8 + 4 * at_4 + 8 * at_8 + (8 * (at_16 > 0) + 16 * at_16)
+        return drawing + (OwnColors.BLUR_PX if self.keeps_colors else 0)
+
+    @property
+    def keeps_colors(self) -> bool:
+        """Whether the photo's own colours come through, so that no mean colour is asked for."""
+        return isinstance(self.color, OwnColors)
 
     def forward(self, x: Tensor, mean_color: Tensor | None = None) -> Tensor:
         fine = self.before(self.head(x))
@@ -132,7 +162,33 @@ class Generator(nn.Module):
             coarse = coarse + self.deep(coarse)
         coarse = self.up(self.low(coarse))
         fine = self.after(fine + F.pixel_shuffle(coarse, 2))
-        anime: Tensor = self.color(
-            F.pixel_shuffle(self.tail(fine), 4), x.mean((2, 3)) if mean_color is None else mean_color
-        )
+        drawn = F.pixel_shuffle(self.tail(fine), 4).float()
+        if not self.keeps_colors:
+            x = x.mean((2, 3)) if mean_color is None else mean_color
+        anime: Tensor = self.color(drawn, x)
         return anime
+
+
+@torch.no_grad()
+def grow(weights: dict[str, Tensor], generator: Generator) -> None:
+    """Gives a generator the weights of a smaller one, so that it paints as that one did and has more to learn with.
+
+    Chen et al. 2016 ("Net2Net"): what is wider keeps its new inputs and outputs small or unheard, new residual blocks
+    start as no correction, as they do in an untrained generator. Weights that fit nowhere are an error: RuntimeError.
+    """
+    own = generator.state_dict()
+    if unknown := [name for name in weights if name not in own and not name.startswith("color.")]:
+        raise RuntimeError(f"no place for {unknown[0]}")
+    for block in (module for module in generator.modules() if isinstance(module, ResidualBlock)):
+        block.second.weight.mul_(0.1)
+    for layer in (generator.up, generator.tail):  # what new channels say is not heard yet
+        layer.weight.mul_(0.1)
+    for name, value in weights.items():
+        if name not in own:
+            continue
+        place = tuple(slice(0, n) for n in value.shape)
+        if any(n > m for n, m in zip(value.shape, own[name].shape, strict=True)):
+            raise RuntimeError(f"{name} is {tuple(value.shape)}, larger than {tuple(own[name].shape)}")
+        if len(place) == 4 and ".second" in name:
+            own[name][place[0]] = 0  # of the old outputs, hidden units that are new say nothing
+        own[name][place] = value

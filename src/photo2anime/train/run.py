@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 
@@ -28,6 +29,7 @@ from photo2anime.train.checkpoint import AnyGenerator, TrainState, load_checkpoi
 from photo2anime.train.config import LossWeights, TrainConfig
 from photo2anime.train.data import Sources, batches
 from photo2anime.train.features import Features
+from photo2anime.train.generator import Generator, grow
 from photo2anime.train.loop import train_loop
 from photo2anime.train.samples import sample_sheet
 from photo2anime.types import Photo2AnimeError, Picture
@@ -172,22 +174,31 @@ def _keep_config(file: Path, cfg: TrainConfig) -> None:
 
 def _begin_from(source: str, state: TrainState) -> None:
     """Gives both generators the weights of a run folder, an installed style, or an .onnx file that `export` wrote; a
-    level at 1/16 or a colour map that those lack stays as it starts, a small correction or none.
+    smaller one grows.
     """
     if Path(source).is_dir():
         weights = load_generator(Path(source))[0].state_dict()
     else:
         file = Path(source) if source.endswith(".onnx") else local_file(find_style(source))
         stored = onnx.load(file).graph.initializer  # weights have dotted names, the exporter's constants have none
-        weights = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in stored if "." in i.name}
-    own = state.generator.state_dict()
-    weights = {name: value for name, value in own.items() if name.startswith(("deep.", "color."))} | weights
+        weights = {
+            i.name: torch.tensor(onnx.numpy_helper.to_array(i).astype(np.float32)) for i in stored if "." in i.name
+        }
     try:
-        state.generator.load_state_dict(weights)
-        state.ema.load_state_dict(weights)
+        if not weights:
+            raise RuntimeError("no weights by name")
+        for generator in (state.generator, state.ema):
+            _take_over(weights, generator)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise Photo2AnimeError(f"--from {source}: not a generator of this shape ({reason})") from error
+
+
+def _take_over(weights: dict[str, torch.Tensor], generator: AnyGenerator) -> None:
+    if isinstance(generator, Generator):
+        grow(weights, generator)
+    else:
+        generator.load_state_dict(weights)
 
 
 def _cut_stats(file: Path, step: int) -> None:

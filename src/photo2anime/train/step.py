@@ -52,7 +52,7 @@ def generator_terms(
                 "variation": w.variation * losses.variation(free),
             }
     if discriminator is not None:
-        terms["adversarial"] = w.adversarial * losses.lsgan(discriminator(fake.clamp(-1, 1)), target=1.0)
+        terms["adversarial"] = w.adversarial * losses.lsgan(discriminator(fake.clamp(-1, 1), batch.photo), target=1.0)
     return terms
 
 
@@ -62,8 +62,8 @@ def discriminator_terms(batch: Batch, fake: Tensor, discriminator: nn.Module, w:
     """
     pictures = torch.cat([picture for picture in (batch.target, batch.anime) if picture is not None])
     terms = {
-        "d_anime": w.d_anime * losses.lsgan(discriminator(pictures), target=1.0),
-        "d_fake": w.d_fake * losses.lsgan(discriminator(fake.detach().clamp(-1, 1)), target=0.0),
+        "d_anime": w.d_anime * losses.lsgan(discriminator(pictures, batch.photo), target=1.0),
+        "d_fake": w.d_fake * losses.lsgan(discriminator(fake.detach().clamp(-1, 1), batch.photo), target=0.0),
     }
     if w.d_gray:
         terms["d_gray"] = w.d_gray * losses.lsgan(discriminator(losses.gray(pictures)), target=0.0)
