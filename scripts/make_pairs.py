@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--place", type=Path, metavar="BACKGROUNDS", help="photos are square faces; place them")
     parser.add_argument("--kept-px", type=int, metavar="N", help="longer side of what is written; default: as drawn")
+    parser.add_argument("--crop-px", type=int, metavar="N", help="draw only a square of this side, anywhere")
     parser.add_argument("--variants", type=int, default=1, metavar="N", help="of each photo, with --place")
     parser.add_argument("--count", type=int, help="stop after so many photos")
     args = parser.parse_args()
@@ -92,10 +93,13 @@ def main() -> None:
             rng = np.random.default_rng((1, number, variant))
             photo = read_image(file).rgb
             photo = placed(photo, side, backgrounds, rng) if args.place else fitted(photo, side)
+            if args.crop_px:
+                photo = square_of(photo, args.crop_px, rng)
+            kept_px = args.kept_px or max(photo.shape)
             for look, draw in drawers.items():
-                save(args.out / look / target, fitted(draw(photo, name), args.kept_px or side))
+                save(args.out / look / target, fitted(draw(photo, name), kept_px))
             poor = args.place is not None and (number + variant) % 3 == 2
-            save(args.out / "photo" / target, fitted(worsened(photo, rng) if poor else photo, args.kept_px or side))
+            save(args.out / "photo" / target, fitted(worsened(photo, rng) if poor else photo, kept_px))
             print(f"{number + 1} of {len(files)}: {target}", flush=True)
 
 
@@ -110,6 +114,13 @@ def fitted(picture: RGB, side_px: int) -> RGB:
     scale = side_px / max(picture.shape[:2])
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
     return resized(picture, height, width)
+
+
+def square_of(photo: RGB, side_px: int, rng: np.random.Generator) -> RGB:
+    """A square of the photo by chance, or as much as there is of it."""
+    height, width = photo.shape[:2]
+    top, left = int(rng.integers(max(1, height - side_px + 1))), int(rng.integers(max(1, width - side_px + 1)))
+    return np.ascontiguousarray(photo[top : top + side_px, left : left + side_px])
 
 
 def placed(face: RGB, side_px: int, backgrounds: list[Path], rng: np.random.Generator) -> RGB:
