@@ -28,7 +28,7 @@ done
 # Other photos, drawn by the teachers and coloured by those: faces, things, animals, which the pairs do not show.
 for style in hayao shinkai paprika; do
     drawn=$teachers/animeganv3_shinkai.onnx
-    if [ $style = hayao ]; then drawn=$teachers/animeganv3_hayao_512.onnx; fi
+    if [ $style = hayao ]; then drawn=$teachers/animeganv3_hayao.onnx; fi
     photo2anime export "$runs/$style-palette"
     while read -r folder count; do
         python scripts/film_pairs.py "$data/$folder" --count "$count" --drawn "$drawn" \

@@ -273,7 +273,7 @@ def test_without_npm_or_a_connection_the_way_out_is_told(
         return subprocess.CompletedProcess(command, 1, "", "npm error network ENOTFOUND")
 
     monkeypatch.setattr(subprocess, "run", offline)
-    with pytest.raises(Photo2AnimeError, match="ENOTFOUND.*leave --anime out"):
+    with pytest.raises(Photo2AnimeError, match="ENOTFOUND.*leave --anime and --drawn out"):
         load_inception(tmp_path)
     (tmp_path / "nsfwjs-4.3.0.tgz").write_bytes(b"another file")
     with pytest.raises(Photo2AnimeError, match="expected 4496790efc9b"):

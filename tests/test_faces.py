@@ -245,7 +245,11 @@ def test_a_portrait_style_paints_all_and_says_when_there_is_no_face(head: Image.
     photo = scene_with((head.resize((360, 360)), 20, 60))
     painting = style.paint_picture(Picture(photo))
     assert [face.version for face in painting.faces] == ["v2"] and painting.warnings == ()
-    assert np.array_equal(painting.picture.rgb[-20:], 255 - photo[-20:])
+    assert np.array_equal(
+        painting.picture.rgb, photo
+    )  # the face is higher than a third: painted whole, here not at all
+    small = scene_with((head.resize((180, 180)), 20, 60))
+    assert np.array_equal(style.paint_picture(Picture(small)).picture.rgb[-20:], 255 - small[-20:])
     empty = style.paint_picture(Picture(photo_of(60, 80)))
     assert empty.warnings == ("no face was found; portrait-v2 paints the whole photo",)
     assert style.paint_picture(Picture(photo_of(60, 80)), Look(faces="off")).warnings == ()

@@ -145,7 +145,7 @@ def test_a_network_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
         stylizer.network(np.zeros((1, 5, 9, 9), np.float32))
 
 
-@pytest.mark.parametrize("name", ["animeganv3_hayao_512", "animeganv3_shinkai", "animeganv3_tiny_cute"])
+@pytest.mark.parametrize("name", ["animeganv3_hayao", "animeganv3_shinkai", "animeganv3_tiny_cute"])
 def test_published_models_load_as_styles(teachers: Path, name: str) -> None:
     stylizer = Stylizer.load(teachers / f"{name}.onnx")
     assert stylizer.card.layout == "NHWC" and stylizer.card.tiling == "approximate"

@@ -8,11 +8,11 @@ from argparse import ArgumentParser
 from importlib.util import find_spec
 from typing import get_args
 
-from photo2anime.types import DEVICES, FaceChoice, Photo2AnimeError
+from photo2anime.types import DEVICES, FaceChoice, LineWeight, Photo2AnimeError, Precision
 
 
 def add_look_arguments(p: ArgumentParser) -> None:
-    """Adds what a Look holds, and --drawn-px, --device, --tile and --max-side."""
+    """Adds what a Look holds, --device, --tile and --max-side."""
     p.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
     p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
     p.add_argument(
@@ -25,11 +25,21 @@ def add_look_arguments(p: ArgumentParser) -> None:
         "--face-strength", type=share, default=1.0, metavar="0..1", help="1 is the full portrait, 0 the scene's style"
     )
     p.add_argument("--max-side", type=positive, metavar="PX", help="shrink to this longer side first")
+    p.add_argument("--lines", default="medium", choices=get_args(LineWeight), help="how thick lines are in the picture")
     p.add_argument(
         "--drawn-px",
         type=pixels_or_none,
         metavar="PX",
-        help="larger photos are painted at this longer side and enlarged again (default 1920; 0: never, finer lines)",
+        help="paint larger photos at exactly this longer side and enlarge them again, whatever --lines says (0: never)",
+    )
+    p.add_argument(
+        "--free", action="store_true", help="only networks free for any use, commercial too; faces like the rest"
+    )
+    p.add_argument(
+        "--precision",
+        default="auto",
+        choices=get_args(Precision),
+        help="of the network: int8 where this processor is faster with it (default), or always one",
     )
     p.add_argument("--device", default="auto", choices=DEVICES)
     p.add_argument("--tile", type=positive, metavar="PX", help="paint in windows of this side; default: by free memory")

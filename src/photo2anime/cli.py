@@ -119,7 +119,7 @@ def _styles(args: Namespace) -> int:
 
             print(json.dumps(asdict(card)))
         else:
-            print(f"{card.name:<10} {card.description}\n{'':<10} licence: {card.license}")
+            print(f"{card.name:<12} {card.description}\n{'':<12} licence: {card.license}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,21 @@ def shrink(picture: Picture, max_side: int) -> Picture:
 
     alpha = None if picture.alpha is None else resized(picture.alpha)
     return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def drawn_smaller(photo: RGB, longer_px: int, draw: Callable[[RGB], RGB]) -> RGB:
+    """What draw makes of the photo shrunk to a longer side of longer_px, at its own size again; a smaller photo, or any
+    for 0, is drawn as it is. (H, W, 3) uint8 -> the same.
+
+    Of a long strip twice the shorter side counts: a panorama is not drawn as small as its length asks.
+    """
+    height, width = photo.shape[:2]
+    longer = max(height, width)
+    counted = min(longer, 2 * min(height, width))
+    if not 0 < longer_px < counted:
+        return draw(photo)
+    small = shrink(Picture(photo), round(longer * longer_px / counted)).rgb
+    return enlarged(draw(small), height, width)
 
 
 def enlarged(rgb: RGB, height: int, width: int) -> RGB:

@@ -39,8 +39,8 @@ class Grade:
     """A film's colours. bands: in the order of `HUES`; what lies between two hues gets a mixture.
 
     shadow, light: (a*, b*) added where it is dark or bright, least to what has a colour of its own. gamma: of L*, above
-    1 brightens. contrast: how much steeper L* is in the middle, 0 for not. black, white: what L* 0 and 100 become. glow:
-    how much bright places shine around them.
+    1 brightens. contrast: how much steeper L* is in the middle, 0 for not. black, white: what L* 0 and 100 become.
+    glow: how much bright places shine around them.
     """
 
     bands: tuple[Band, ...]
@@ -75,8 +75,8 @@ def find_grade(name: str) -> Grade:
 
 def _from_row(row: dict[str, Any]) -> Grade:
     bands = tuple(Band(**row.pop(hue, {})) for hue in HUES)
-    tints = {key: (float(row[key][0]), float(row[key][1])) for key in ("shadow", "light") if key in row}
-    return Grade(bands, **(row | tints))
+    facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Grade(bands, **facts)
 
 
 @cache
@@ -89,7 +89,7 @@ def _table(grade: Grade) -> ImageFilter.Color3DLUT:
 
 
 def _shown(lab: Array) -> Array:
-    """sRGB in 0 to 1, hue and lightness kept: what sRGB cannot show loses chroma, as little as it has to."""
+    """Colours as sRGB in 0 to 1, hue and lightness kept: what it cannot show loses as little chroma as it has to."""
     lab[:, 0] = lab[:, 0].clip(0, 100)
     least, most = np.zeros(len(lab)), np.ones(len(lab))
     for _ in range(7):
@@ -115,7 +115,8 @@ def graded_lab(lab: Array, grade: Grade) -> Array:
     toned = grade.black + (grade.white - grade.black) * x + lift * 4 * x * (1 - x)
     neutral = np.exp(-((chroma / _NEUTRAL_CHROMA) ** 2))
     tint = [
-        neutral * ((1 - x) ** 2 * shadow + x**2 * light) for shadow, light in zip(grade.shadow, grade.light, strict=True)
+        neutral * ((1 - x) ** 2 * shadow + x**2 * light)
+        for shadow, light in zip(grade.shadow, grade.light, strict=True)
     ]
     angle = np.radians(hue + turn)
     moved: Array = np.stack(
@@ -149,7 +150,7 @@ def _glowing(image: Image.Image, share: float) -> Image.Image:
 
 
 def srgb_to_lab(colors: Array) -> Array:
-    """sRGB in 0 to 1 -> CIELAB under D65: (N, 3) each. IEC 61966-2-1, CIE 15."""
+    """Colours of sRGB in 0 to 1 -> CIELAB under D65: (N, 3) each. IEC 61966-2-1, CIE 15."""
     linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
     xyz = linear @ _TO_XYZ.T / _WHITE
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
@@ -167,5 +168,7 @@ def lab_to_srgb(lab: Array) -> Array:
     return srgb
 
 
-_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
 _WHITE = np.array([0.95047, 1.0, 1.08883])

@@ -44,7 +44,8 @@ def paint_all(args: Namespace) -> int:
     names = list(list_styles()) if args.compare else _style_names(args.style)
     if args.compare and args.side_by_side:
         raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
-    loaded = [Stylizer.load(name, device=args.device, tile_px=args.tile) for name in names]
+    asked = {"device": args.device, "tile_px": args.tile, "precision": args.precision, "free": args.free}
+    loaded = [Stylizer.load(name, **asked) for name in names]
     portraits.check_choice(args.faces, loaded[0].face_painters)
     stylizers: Sequence[Stylizer | Comparison] = [Comparison(loaded)] if args.compare else loaded
     jobs = list(dict.fromkeys(_jobs(args, [s.card.name for s in stylizers])))
@@ -137,7 +138,7 @@ class Painter:
             strip_metadata=args.strip_metadata,
             overwrite=args.overwrite,
         )
-        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
+        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
         self.written: dict[Path, str] = {}
         self.bar: Any = None
 

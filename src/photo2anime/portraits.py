@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photo2anime.eyes import enlarge_eyes
+from photo2anime.compose import drawn_smaller
 from photo2anime.faces import find_faces, sharpness
 from photo2anime.styles import list_styles
 from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, PaintedFace, Painter, Photo2AnimeError
 
 STYLES: dict[FaceVersion, str] = {"v1": "portrait-v1", "v2": "portrait-v2"}
 
+_PORTRAIT_SHARE = 1 / 3  # a face higher than this share of the photo makes it a portrait
+_DRAWN_FACE_PX = 240  # how high the face is drawn there: as in the pictures that were learned from
 _LEAST_FACE_PX = 48  # smaller faces are left to the scene's style
 _STYLIZED_FACE_PX = 160  # from here on version 1: smaller eyes gain nothing from being enlarged, and likeness loses
 _MARGIN = 1.8  # side of the square over that of the face: hair, ears and chin are inside
@@ -53,13 +55,6 @@ class FaceSquare:
         across, down = np.abs(x * cos + y * sin), np.abs(y * cos - x * sin)
         distance: NDArray[np.float32] = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)
         return distance * (2 / self.side_px)
-
-    def upright(self, x: float, y: float, side: int) -> tuple[float, float]:
-        """Where a point of the photo comes to lie when the square is cut out upright, side pixels wide."""
-        x, y = x - self.left - self.reach_px / 2, y - self.top - self.reach_px / 2
-        cos, sin = math.cos(math.radians(self.turn)), math.sin(math.radians(self.turn))
-        scale = side / self.side_px
-        return side / 2 + scale * (x * cos + y * sin), side / 2 + scale * (y * cos - x * sin)
 
     def touches(self, other: FaceSquare) -> bool:
         return (
@@ -114,6 +109,17 @@ def warnings_of(found: Sequence[PaintedFace], choice: FaceChoice, *, own_style: 
     return (f"{which} too blurred in the photo to be drawn well; painted all the same; a sharper photo helps",)
 
 
+def whole_portrait(photo: RGB, found: Sequence[PaintedFace], painters: Mapping[FaceVersion, Painter]) -> RGB | None:
+    """A portrait photo painted whole by the version of its largest face, so that face, shoulders and wall are of one
+    hand; None for a photo that is none. (H, W, 3) uint8 -> the same.
+    """
+    largest = max(found, key=lambda face: face.face.side, default=None)
+    if largest is None or largest.version is None or largest.face.side < _PORTRAIT_SHARE * photo.shape[0]:
+        return None
+    longer = max(photo.shape[:2])
+    return drawn_smaller(photo, round(longer * _DRAWN_FACE_PX / largest.face.side), painters[largest.version])
+
+
 def paint_faces(
     photo: RGB,
     scene: RGB,
@@ -150,10 +156,7 @@ def paint_faces(
 def _portrait(photo: RGB, square: FaceSquare, face: PaintedFace, painters: Mapping[FaceVersion, Painter]) -> RGB:
     """The square around a face, upright, painted in the face's version; (S, S, 3) uint8."""
     assert face.version is not None
-    cut = cut_upright(photo, square)
-    if face.version == "v1":
-        cut = enlarge_eyes(cut, [square.upright(x, y, cut.shape[0]) for x, y in face.face.landmarks[:2]])
-    return painters[face.version](cut)
+    return painters[face.version](cut_upright(photo, square))
 
 
 def square_of(face: Face) -> FaceSquare:

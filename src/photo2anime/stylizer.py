@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, overload
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photo2anime import compose, portraits
+from photo2anime.grades import find_grade
 from photo2anime.image_io import read_image
 from photo2anime.pixels import mean_color, next_multiple, pad_bottom_right, to_batch, to_image
 from photo2anime.styles import find_style, in_int8, list_styles
@@ -21,6 +22,7 @@ from photo2anime.types import (
     RGB,
     FaceChoice,
     FaceVersion,
+    LineWeight,
     Look,
     MeanColor,
     Network,
@@ -35,6 +37,7 @@ from photo2anime.types import (
 from photo2anime.weights import local_file
 
 _LEAST_FOREIGN_PX = 64  # some networks mirror more pixels than a smaller picture has
+_OF_MEDIUM: dict[LineWeight, float] = {"fine": 1.6, "medium": 1.0, "broad": 0.65}  # sides that are painted at
 _FEATHER_PX = 32  # where tiles of a style with whole-picture statistics meet
 
 
@@ -69,11 +72,13 @@ class Stylizer:
         device: str = "auto",
         tile_px: int | None = None,
         precision: Precision = "float32",
+        free: bool = False,
     ) -> Stylizer:
         """A style by its name, or from the path of an .onnx file.
 
-        precision: "int8" takes the style's 8-bit network, for video; "auto" does where it is the faster one. Raises
-        Photo2AnimeError when the style cannot be had.
+        precision: "int8" takes the style's 8-bit network; "auto" does where it is the faster one. free: only networks
+        that may be used for anything; faces are left to the style where the portraits may not. Raises Photo2AnimeError
+        when the style cannot be had, or is not free.
         """
         from photo2anime.runtime import OnnxNetwork, prefers_int8
 
@@ -89,7 +94,11 @@ class Stylizer:
                 card = in_int8(card)
             file = local_file(card)
         network = OnnxNetwork(file, device=device, card=card)
-        return cls(network, network.card, tile_px=tile_px, device=network.device)
+        if free and not network.card.free:
+            names = ", ".join(name for name, known in list_styles().items() if known.free)
+            raise Photo2AnimeError(f"{style} is not free for any use ({network.card.license}); these are: {names}")
+        faces = _installed_portraits(network.device, free=free)
+        return cls(network, network.card, tile_px=tile_px, device=network.device, face_painters=faces)
 
     @overload
     def __call__(
@@ -100,6 +109,7 @@ class Stylizer:
         keep_color: bool = False,
         faces: FaceChoice = "auto",
         face_strength: float = 1.0,
+        lines: LineWeight = "medium",
     ) -> Picture: ...
     @overload
     def __call__(
@@ -110,6 +120,7 @@ class Stylizer:
         keep_color: bool = False,
         faces: FaceChoice = "auto",
         face_strength: float = 1.0,
+        lines: LineWeight = "medium",
     ) -> NDArray[np.uint8]: ...
     @overload
     def __call__(
@@ -120,6 +131,7 @@ class Stylizer:
         keep_color: bool = False,
         faces: FaceChoice = "auto",
         face_strength: float = 1.0,
+        lines: LineWeight = "medium",
     ) -> Image.Image: ...
     def __call__(
         self,
@@ -129,6 +141,7 @@ class Stylizer:
         keep_color: bool = False,
         faces: FaceChoice = "auto",
         face_strength: float = 1.0,
+        lines: LineWeight = "medium",
     ) -> Picture | NDArray[np.uint8] | Image.Image:
         """Photo painted, same size to the pixel, alpha restored.
 
@@ -136,7 +149,7 @@ class Stylizer:
         gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The options are those of Look. Raises
         Photo2AnimeError for what cannot be read or painted.
         """
-        look = Look(strength, keep_color, faces, face_strength)
+        look = Look(strength, keep_color, faces, face_strength, lines=lines)
         try:
             picture = photo if isinstance(photo, Picture) else read_image(photo)
         except Photo2AnimeError as error:
@@ -167,31 +180,38 @@ class Stylizer:
         on_tile: Callable[[int, int], None] = lambda *_: None,
     ) -> RGB:
         """The photo painted as the look says, with those faces: (H, W, 3) uint8 -> the same. on_tile: as in `paint`."""
-        anime = self._drawn(photo, look.drawn_px, on_tile)
-        anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
+        limit = self._side_px(look)
+        whole = portraits.whole_portrait(photo, found, self.face_painters)
+        if whole is None or look.face_strength < 1:
+            anime = compose.drawn_smaller(photo, limit, partial(self._draw, on_tile=on_tile))
+            faces = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
+            anime = faces if whole is None else compose.blend(anime, whole, look.face_strength)
+        else:
+            anime = whole
+            on_tile(1, 1)
+        anime = self._graded(anime)
         if look.keep_color:
             anime = compose.keep_color(photo, anime)
         return compose.blend(photo, anime, look.strength)
 
-    def _drawn(self, photo: RGB, drawn_px: int | None, on_tile: Callable[[int, int], None]) -> RGB:
-        """The whole photo in the style, painted at a longer side of drawn_px at most, at its own size again.
-
-        Of a long strip twice the shorter side counts: a panorama is not drawn as small as its length asks.
-        """
-        limit = self.card.max_side * 3 // 2 if drawn_px is None else drawn_px
-        height, width = photo.shape[:2]
-        longer = max(height, width)
-        counted = min(longer, 2 * min(height, width))
-        if not 0 < limit < counted:
-            return self.paint(photo, on_tile=on_tile)
-        small = compose.shrink(Picture(photo), round(longer * limit / counted)).rgb
-        return compose.enlarged(self.paint(small, on_tile=on_tile), height, width)
+    def _side_px(self, look: Look) -> int:
+        """The longer side that is painted at, in pixels; 0 for the photo's own."""
+        if look.drawn_px is not None:
+            return look.drawn_px
+        return round(self.card.max_side * _OF_MEDIUM[look.lines])
 
     def paint(self, photo: RGB, *, on_tile: Callable[[int, int], None] = lambda done, total: None) -> RGB:
         """The whole photo in the style, in as many tiles as memory asks for: (H, W, 3) uint8 -> the same.
 
         on_tile: called after each tile with how many are done and how many there are.
         """
+        return self._graded(self._draw(photo, on_tile=on_tile))
+
+    def _graded(self, drawn: RGB) -> RGB:
+        return find_grade(self.card.grade)(drawn) if self.card.grade else drawn
+
+    def _draw(self, photo: RGB, *, on_tile: Callable[[int, int], None]) -> RGB:
+        """What the network makes of the photo, tile by tile, without the film's grade."""
         height, width = photo.shape[:2]
         mean = mean_color(photo) if self.card.mean_color else None
         tiles = plan(height, width, self.card, self.tile_px or tile_side(height, width, self.card, _free_bytes()))
@@ -224,11 +244,11 @@ class Stylizer:
         return to_image(self.network(batch) if mean is None else self.network(batch, mean))[:height, :width]
 
 
-def _installed_portraits(device: str) -> dict[FaceVersion, Painter]:
+def _installed_portraits(device: str, *, free: bool = False) -> dict[FaceVersion, Painter]:
     return {
         version: lambda face, style=style: _loaded(style, device).paint(face)  # type: ignore[misc]
         for version, style in portraits.STYLES.items()
-        if style in list_styles()
+        if style in list_styles() and (list_styles()[style].free or not free)
     }
 
 

@@ -19,6 +19,7 @@ Network: TypeAlias = Callable[..., Batch]  # (Batch) or, where the card says so,
 Tiling = Literal["exact", "approximate", "never"]
 FaceVersion = Literal["v1", "v2"]
 FaceChoice = Literal["auto", "off", "v1", "v2"]
+LineWeight = Literal["fine", "medium", "broad"]
 Precision = Literal["auto", "float32", "int8"]
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")  # what a network can be asked to run on
 
@@ -85,8 +86,9 @@ class Look:
 
     strength: 1 is the full style, 0 the photo. keep_color: the photo's hue and chroma stay. faces: "auto" paints each
     face in the portrait version that suits its size, "v1" and "v2" all in that one, "off" none. face_strength: 1 is the
-    full portrait, 0 the face as the scene's style paints it. drawn_px: a photo with a longer side is painted at this
-    one and enlarged, so that lines keep their weight in the picture; None is the style's own choice, 0 never.
+    full portrait, 0 the face as the scene's style paints it. lines: how thick they are in the picture: lines have one
+    width in pixels, so larger photos are painted smaller, the smaller the broader, and enlarged again. drawn_px: the
+    longer side that is painted at, whatever lines says; 0 never shrinks.
     """
 
     strength: float = 1.0
@@ -94,6 +96,7 @@ class Look:
     faces: FaceChoice = "auto"
     face_strength: float = 1.0
     drawn_px: int | None = None
+    lines: LineWeight = "medium"
 
     def __post_init__(self) -> None:
         for name, value in (("strength", self.strength), ("face strength", self.face_strength)):
@@ -101,6 +104,8 @@ class Look:
                 raise Photo2AnimeError(f"{name} {value:g} is outside 0 to 1")
         if self.faces not in get_args(FaceChoice):
             raise Photo2AnimeError(f"no choice of faces called {self.faces}; use {', '.join(get_args(FaceChoice))}")
+        if self.lines not in get_args(LineWeight):
+            raise Photo2AnimeError(f"no lines called {self.lines}; use {', '.join(get_args(LineWeight))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,10 @@ class StyleCard:
     multiple_of: height and width the network accepts are multiples of this. fixed_size: (height, width) when the
     network takes no other. halo: pixels around a tile that its output depends on.
     tiling: "exact" when a tile equals the same place in the whole picture, "approximate" when whole-picture statistics
-    make it differ, "never" when it may only run whole. max_side: longest side in pixels the style was trained to look
-    right at; photos of more than half as much again are painted smaller and enlarged. bytes_per_px: memory the network
-    needs per pixel it is given. mean_color: whether it is also given the mean colour of the whole picture. int8_file,
+    make it differ, "never" when it may only run whole. max_side: longer side in pixels at which lines look right;
+    larger photos are painted at it and enlarged. grade: the film's colours that go over it (grades.toml), or None.
+    free: whether the network may be used for anything, commercially too. bytes_per_px: memory the network needs per
+    pixel it is given. mean_color: whether it is also given the mean colour of the whole picture. int8_file,
     int8_sha256: the same network with 8-bit weights and activations, for video.
     """
 
@@ -161,9 +167,11 @@ class StyleCard:
     fixed_size: tuple[int, int] | None = None
     halo: int = 64
     tiling: Tiling = "approximate"
-    max_side: int = 1280
+    max_side: int = 1920
     bytes_per_px: int = 2500
     mean_color: bool = False
+    grade: str | None = None
     license: str = "unknown: see where the file came from"
+    free: bool = False
     int8_file: str | None = None
     int8_sha256: str | None = None

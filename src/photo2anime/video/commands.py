@@ -6,10 +6,9 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
 
 from photo2anime.arguments import add_look_arguments, need, number, share
-from photo2anime.types import Look, Precision
+from photo2anime.types import Look
 
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
@@ -60,12 +59,6 @@ def default_arguments(source: Path, target: Path, look: Look) -> Namespace:
 def _add_painting(p: ArgumentParser) -> None:
     p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
     add_look_arguments(p)
-    p.add_argument(
-        "--precision",
-        default="auto",
-        choices=get_args(Precision),
-        help="of the network; by default int8 where this processor is faster with it, 48 dB near float32",
-    )
     p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
 
 

@@ -39,7 +39,9 @@ Progress = Callable[[int, int | None], None]  # frames done, frames in all as fa
 def video(args: Namespace) -> int:
     """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
     file = Path(args.video)
-    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile, precision=args.precision)
+    stylizer = Stylizer.load(
+        args.style, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free
+    )
     started = time.perf_counter()
     if args.end is not None and args.end <= args.start:
         raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
@@ -70,7 +72,7 @@ class Run:
         self.args, self.source, self.stylizer, self.progress = args, source, stylizer, progress
         self.target = choose_target(args, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
-        look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
+        look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
         self.frame_painter = FramePainter(stylizer, look)
         self.steady = Steady(args.steady)
         self.painted = 0
@@ -246,6 +248,7 @@ class Run:
             "faces",
             "face_strength",
             "drawn_px",
+            "lines",
             "steady",
             "segment_frames",
         ]

@@ -19,8 +19,10 @@ from photo2anime.video.tracks import FramePainter
 
 def live(args: Namespace) -> int:
     """Paints args.source until its end, args.frames, Ctrl-C or the window is closed; tells how fast it was."""
-    stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile, precision=args.precision)
-    look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
+    stylizer = Stylizer.load(
+        args.style, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free
+    )
+    look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
     paint, steady = FramePainter(stylizer, look), Steady(args.steady)
     show = _save_to(Path(args.save_stills)) if args.save_stills else _window()
     painted, started = 0, time.perf_counter()

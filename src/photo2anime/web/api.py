@@ -88,7 +88,7 @@ def build_api(workshop: Workshop) -> FastAPI:
     @api.get("/api/styles", summary="The installed styles", responses={401: _ERRORS[401]})
     async def styles() -> list[dict[str, str]]:
         return [
-            {"name": card.name, "description": card.description, "license": card.license}
+            {"name": card.name, "description": card.description, "license": card.license, "free": card.free}
             for card in list_styles().values()
         ]
 
