@@ -4,8 +4,9 @@ make_pairs.py LOOK[,LOOK..] PHOTOS... --models DIR --out DIR [--place BACKGROUND
 
 Looks are chains of published networks and filters, described in runs/looks.toml. Writes OUT/photo and OUT/LOOK under
 the same names. With --place each photo, a square face, is turned, scaled and set before another background by chance,
-and every third photo is then blurred, shrunk, noised or compressed, its drawing is not: a poor photo gives a whole
-one. One core is used; several processes may work on one folder, and a stopped run goes on.
+every other one has its eyes enlarged as for version 1, and every third photo is then blurred, shrunk, noised or
+compressed, its drawing is not: a poor photo gives a whole one. One core is used; several processes may work on one
+folder, and a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from photo2anime.eyes import enlarge_eyes
 from photo2anime.faces import find_faces
 from photo2anime.image_io import read_image, write_image
 from photo2anime.train.data import pictures_in
-from photo2anime.train.targets import Step, parse_chain, resized, with_broad_colors, with_own_mouth
+from photo2anime.train.targets import parse_chain, resized, with_broad_colors, with_own_mouth
 from photo2anime.types import RGB, Picture
 
 LOOKS = Path(__file__).resolve().parent.parent / "runs" / "looks.toml"
@@ -33,27 +35,24 @@ LOOKS = Path(__file__).resolve().parent.parent / "runs" / "looks.toml"
 @dataclass(frozen=True, slots=True)
 class Look:
     """A row of looks.toml. side_px: the longer side that photos are drawn at. own_colors: share of the photo's broad
-    colours put back. own_mouth: lips keep their hue, teeth their gaps. milder: names of photos drawn by milder_chain.
+    colours put back. own_mouth: lips keep their hue, teeth their gaps.
     """
 
     chain: str
     side_px: int
     own_colors: float = 0.0
     own_mouth: bool = False
-    milder_chain: str = ""
-    milder: tuple[str, ...] = ()
 
 
 class Drawer:
-    """Call it with a photo and its name for the photo as the look draws it."""
+    """Call it with a photo for the photo as the look draws it."""
 
     def __init__(self, look: Look, models: Path) -> None:
         self.look = look
         self.chain = parse_chain(look.chain, models)
-        self.milder: Step = parse_chain(look.milder_chain, models) if look.milder_chain else self.chain
 
-    def __call__(self, photo: RGB, name: str) -> RGB:
-        drawn = (self.milder if name in self.look.milder else self.chain)(photo)
+    def __call__(self, photo: RGB) -> RGB:
+        drawn = self.chain(photo)
         if self.look.own_colors:
             drawn = with_broad_colors(photo, drawn, self.look.own_colors)
         for face in find_faces(photo) if self.look.own_mouth else []:
@@ -82,8 +81,7 @@ def main() -> None:
     backgrounds = list(pictures_in(args.place).values()) if args.place else []
     for number, file in enumerate(files):
         for variant in range(args.variants):
-            name = f"{file.parent.name}-{file.stem}"
-            target = f"{name}-{variant}.png" if args.variants > 1 else f"{name}.png"
+            target = f"{file.parent.name}-{file.stem}-{variant}.png"
             taken = args.out / "taken" / target
             taken.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -93,11 +91,13 @@ def main() -> None:
             rng = np.random.default_rng((1, number, variant))
             photo = read_image(file).rgb
             photo = placed(photo, side, backgrounds, rng) if args.place else fitted(photo, side)
+            for face in find_faces(photo)[: (number + variant) % 2 if args.place else 0]:
+                photo = enlarge_eyes(photo, face.landmarks[:2])
             if args.crop_px:
                 photo = square_of(photo, args.crop_px, rng)
             kept_px = args.kept_px or max(photo.shape)
             for look, draw in drawers.items():
-                save(args.out / look / target, fitted(draw(photo, name), kept_px))
+                save(args.out / look / target, fitted(draw(photo), kept_px))
             poor = args.place is not None and (number + variant) % 3 == 2
             save(args.out / "photo" / target, fitted(worsened(photo, rng) if poor else photo, kept_px))
             print(f"{number + 1} of {len(files)}: {target}", flush=True)

@@ -26,7 +26,7 @@ from photo2anime.train.data import Batch, PairedPhotos, Sources, batches
 from photo2anime.train.discriminator import Discriminator
 from photo2anime.train.distill import distill
 from photo2anime.train.features import SOURCES, VGG16, MobileNetV2, load_features
-from photo2anime.train.generator import ColorMap, Generator
+from photo2anime.train.generator import ColorMap, Generator, OwnColors, grow
 from photo2anime.train.loop import train_loop
 from photo2anime.train.run import Watch, load_generator
 from photo2anime.train.samples import paint_whole
@@ -417,3 +417,52 @@ def test_the_commands_reach_their_functions(
     assert (pairs[0] / "0-tiny.png").exists()
     assert main(["export", str(tmp_path)]) == 2
     assert "not the configuration of a training run" in capsys.readouterr().err
+
+
+def test_own_colors_bring_the_photos_broad_colors_back_and_leave_lines() -> None:
+    photo = torch.zeros(1, 3, 192, 192)
+    photo[:, 0] = 0.5
+    drawn = torch.full((1, 3, 192, 192), -0.2)
+    drawn[..., 96:98] -= 0.6  # a line
+    out = OwnColors(1.0)(drawn, photo)
+    assert torch.allclose(out[0, :, 20, 20], photo[0, :, 20, 20], atol=1e-3)
+    assert torch.allclose((out[..., 90] - out[..., 96])[0, :, 50], torch.full((3,), 0.6), atol=0.03)
+    assert torch.equal(OwnColors(0.0)(drawn, photo), drawn)
+
+
+def test_a_pixel_depends_on_its_halo_alone_with_own_colors() -> None:
+    torch.manual_seed(0)
+    generator = Generator(width=48, hidden=8, low_width=8, low_blocks=1, fine_blocks=1, own_colors=0.8).eval()
+    side = 2 * generator.halo + 64
+    x = torch.rand(1, 3, side, side)
+    far, near = x.clone(), x.clone()
+    middle = side // 2
+    far[..., : middle - generator.halo - 8, :] = 0
+    near[..., middle - 12, middle] = 5
+    with torch.no_grad():
+        a, b, c = (generator(p)[..., middle, middle] for p in (x, far, near))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_a_grown_generator_paints_as_the_smaller_one_did() -> None:
+    torch.manual_seed(0)
+    small = Generator(width=48, hidden=8, low_width=8, low_blocks=1, fine_blocks=1, own_colors=0.5)
+    large = Generator(width=56, hidden=12, low_width=12, low_blocks=2, fine_blocks=2, own_colors=0.5)
+    x = torch.rand(1, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        before = (large(x) - small(x)).abs().mean()
+        grow(small.state_dict(), large)
+        after = (large(x) - small(x)).abs().mean()
+    assert after < 0.02 and after < 0.5 * before
+    with pytest.raises(RuntimeError, match="larger than"):
+        grow(large.state_dict(), Generator(width=48, hidden=8, low_width=8, low_blocks=2, fine_blocks=2))
+
+
+def test_hues_are_turned_alike_and_brightness_stays() -> None:
+    from photo2anime.train.data import turned_hues
+
+    photo = np.random.default_rng(0).integers(60, 190, (8, 8, 3), np.uint8)
+    turned = turned_hues(photo, 0.5)
+    weights = np.array([0.299, 0.587, 0.114])
+    assert np.abs(turned @ weights - photo @ weights).max() < 4 and np.abs(turned.astype(int) - photo).max() > 20
+    assert np.abs(turned_hues(photo, 2.0).astype(int) - photo).max() <= 1

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from photo2anime.enlarge import enlarged
 from photo2anime.types import RGB, Picture
-
-_SHARPENED_PERCENT = 80  # of what enlarging blurs
 
 
 def blend(photo: RGB, anime: RGB, strength: float) -> RGB:
@@ -56,12 +55,6 @@ def drawn_smaller(photo: RGB, longer_px: int, draw: Callable[[RGB], RGB]) -> RGB
         return draw(photo)
     small = shrink(Picture(photo), round(longer * longer_px / counted)).rgb
     return enlarged(draw(small), height, width)
-
-
-def enlarged(rgb: RGB, height: int, width: int) -> RGB:
-    """The picture at a larger size (Lanczos), its edges sharpened as far as they were stretched; (H, W, 3) uint8."""
-    stretched = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(stretched.filter(ImageFilter.UnsharpMask(height / rgb.shape[0], _SHARPENED_PERCENT, 0)))
 
 
 def side_by_side(photo: RGB, anime: RGB) -> RGB:

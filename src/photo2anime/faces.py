@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photo2anime.pixels import luma
-from photo2anime.types import RGB, Face, Photo2AnimeError
-from photo2anime.weights import BUNDLES, sha256
+from photo2anime.types import RGB, Face
+from photo2anime.weights import bundled
 
 DETECTOR = "face_detection_yunet_2023mar.onnx"
 DETECTOR_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -181,7 +181,4 @@ def _detector() -> Callable[[NDArray[np.float32]], list[NDArray[Any]]]:
     """YuNet, ready to run. Raises Photo2AnimeError when its file is missing or another."""
     from photo2anime.runtime import open_model
 
-    file = BUNDLES / DETECTOR
-    if not file.is_file() or sha256(file) != DETECTOR_SHA256:
-        raise Photo2AnimeError(f"{file} is missing or not the file that was shipped; install photo2anime again")
-    return open_model(file)
+    return open_model(bundled(DETECTOR, DETECTOR_SHA256))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photo2anime.compose import drawn_smaller
+from photo2anime.eyes import enlarge_eyes
 from photo2anime.faces import find_faces, sharpness
 from photo2anime.styles import list_styles
 from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, PaintedFace, Painter, Photo2AnimeError
@@ -55,6 +56,13 @@ class FaceSquare:
         across, down = np.abs(x * cos + y * sin), np.abs(y * cos - x * sin)
         distance: NDArray[np.float32] = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)
         return distance * (2 / self.side_px)
+
+    def upright(self, x: float, y: float, side: int) -> tuple[float, float]:
+        """Where a point of the photo comes to lie when the square is cut out upright, side pixels wide."""
+        x, y = x - self.left - self.reach_px / 2, y - self.top - self.reach_px / 2
+        cos, sin = math.cos(math.radians(self.turn)), math.sin(math.radians(self.turn))
+        scale = side / self.side_px
+        return side / 2 + scale * (x * cos + y * sin), side / 2 + scale * (y * cos - x * sin)
 
     def touches(self, other: FaceSquare) -> bool:
         return (
@@ -117,6 +125,9 @@ def whole_portrait(photo: RGB, found: Sequence[PaintedFace], painters: Mapping[F
     if largest is None or largest.version is None or largest.face.side < _PORTRAIT_SHARE * photo.shape[0]:
         return None
     longer = max(photo.shape[:2])
+    for sitter in found:
+        if sitter.version == "v1":
+            photo = enlarge_eyes(photo, sitter.face.landmarks[:2])
     return drawn_smaller(photo, round(longer * _DRAWN_FACE_PX / largest.face.side), painters[largest.version])
 
 
@@ -156,7 +167,10 @@ def paint_faces(
 def _portrait(photo: RGB, square: FaceSquare, face: PaintedFace, painters: Mapping[FaceVersion, Painter]) -> RGB:
     """The square around a face, upright, painted in the face's version; (S, S, 3) uint8."""
     assert face.version is not None
-    return painters[face.version](cut_upright(photo, square))
+    cut = cut_upright(photo, square)
+    if face.version == "v1":
+        cut = enlarge_eyes(cut, [square.upright(x, y, cut.shape[0]) for x, y in face.face.landmarks[:2]])
+    return painters[face.version](cut)
 
 
 def square_of(face: Face) -> FaceSquare:

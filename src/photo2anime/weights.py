@@ -25,6 +25,14 @@ def local_file(card: StyleCard) -> Path:
     return file
 
 
+def bundled(name: str, checksum: str) -> Path:
+    """A network of the package itself. Raises Photo2AnimeError when it is missing or another."""
+    file = BUNDLES / name
+    if not file.is_file() or sha256(file) != checksum:
+        raise Photo2AnimeError(f"{file} is missing or not the file that was shipped; install photo2anime again")
+    return file
+
+
 def how_to_mend(card: StyleCard) -> str:
     """What brings a style's file back."""
     if card.name in shipped_styles():

@@ -86,7 +86,7 @@ def build_api(workshop: Workshop) -> FastAPI:
         return Response(painted.data, media_type=painted.media_type, headers=headers)
 
     @api.get("/api/styles", summary="The installed styles", responses={401: _ERRORS[401]})
-    async def styles() -> list[dict[str, str]]:
+    async def styles() -> list[dict[str, str | bool]]:
         return [
             {"name": card.name, "description": card.description, "license": card.license, "free": card.free}
             for card in list_styles().values()
