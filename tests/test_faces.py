@@ -227,7 +227,7 @@ def test_a_blurred_face_is_painted_with_a_warning(head: Image.Image) -> None:
 def test_json_tells_of_faces(
     head: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stylizer, "_installed_portraits", lambda device: {"v1": unchanged, "v2": unchanged})
+    monkeypatch.setattr(stylizer, "_installed_portraits", lambda device, **_: {"v1": unchanged, "v2": unchanged})
     Image.fromarray(scene_with((head.filter(ImageFilter.GaussianBlur(4)), 200, 100))).save(tmp_path / "a.png")
     assert main(["paint", str(tmp_path / "a.png"), "--json", "--faces", "v1"]) == 0
     told = capsys.readouterr()
@@ -247,7 +247,7 @@ def test_a_portrait_style_paints_all_and_says_when_there_is_no_face(head: Image.
     assert [face.version for face in painting.faces] == ["v2"] and painting.warnings == ()
     assert np.array_equal(
         painting.picture.rgb, photo
-    )  # the face is higher than a third: painted whole, here not at all
+    )  # a face higher than a third: whole by its painter, here as it is
     small = scene_with((head.resize((180, 180)), 20, 60))
     assert np.array_equal(style.paint_picture(Picture(small)).picture.rgb[-20:], 255 - small[-20:])
     empty = style.paint_picture(Picture(photo_of(60, 80)))
@@ -258,7 +258,7 @@ def test_a_portrait_style_paints_all_and_says_when_there_is_no_face(head: Image.
 def test_a_missing_version_is_told_before_anything_is_painted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stylizer, "_installed_portraits", lambda device: {})
+    monkeypatch.setattr(stylizer, "_installed_portraits", lambda device, **_: {})
     Image.fromarray(photo_of(20, 30)).save(tmp_path / "a.png")
     assert main(["paint", str(tmp_path / "a.png"), "--faces", "v2"]) == 2
     assert "need the style portrait-v2" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from photo2anime.pixels import to_batch, to_image
 from photo2anime.types import RGB
 
 NETWORK = "enlarge.onnx"
-NETWORK_SHA256 = "TO_BE_SET"
+NETWORK_SHA256 = "7e93d934590a8f6de43ce3990d58067c4fb5ad1d554c96d961cd29bdf83f0cfc"
 
 _REACH = 4  # pixels that the network looks around
 _STRIP_ROWS = 256  # painted at a time, so that memory does not grow with the picture
@@ -24,10 +24,10 @@ _SHARPENED_PERCENT = 80  # of what Lanczos blurs
 
 
 def enlarged(rgb: RGB, height: int, width: int) -> RGB:
-    """A drawing at a larger size: (h, w, 3) uint8 -> (height, width, 3).
+    """A drawing at another size, larger as a rule: (h, w, 3) uint8 -> (height, width, 3).
 
-    Doubled by the network while that is nearer to the size than what there is, up to twice; the rest is Lanczos, edges
-    sharpened as far as they were stretched.
+    Doubled by the network where it grows by more than 1.3, up to twice; the rest is Lanczos, edges sharpened as far as
+    they were stretched.
     """
     for _ in range(_MOST_DOUBLINGS):
         if height >= _DOUBLED_FROM * rgb.shape[0]:

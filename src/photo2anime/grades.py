@@ -91,16 +91,20 @@ def _table(grade: Grade) -> ImageFilter.Color3DLUT:
 def _shown(lab: Array) -> Array:
     """Colours as sRGB in 0 to 1, hue and lightness kept: what it cannot show loses as little chroma as it has to."""
     lab[:, 0] = lab[:, 0].clip(0, 100)
-    least, most = np.zeros(len(lab)), np.ones(len(lab))
+
+    def with_chroma(share: Array) -> Array:
+        return lab_to_srgb(lab * np.stack([np.ones_like(share), share, share], axis=-1))
+
+    def inside(share: Array) -> NDArray[np.bool_]:
+        return np.asarray((np.abs(with_chroma(share) - 0.5) <= 0.502).all(axis=1))
+
+    most = np.ones(len(lab))
+    least = np.where(inside(most), 1.0, 0.0)
     for _ in range(7):
         share = (least + most) / 2
-        inside = (np.abs(lab_to_srgb(lab * _chroma(share)) - 0.5) <= 0.502).all(axis=1)
-        least, most = np.where(inside, share, least), np.where(inside, most, share)
-    return lab_to_srgb(lab * _chroma(least)).clip(0, 1)
-
-
-def _chroma(share: Array) -> Array:
-    return np.stack([np.ones_like(share), share, share], axis=-1)
+        fits = inside(share)
+        least, most = np.where(fits, share, least), np.where(fits, most, share)
+    return with_chroma(least).clip(0, 1)
 
 
 def graded_lab(lab: Array, grade: Grade) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photo2anime.compose import drawn_smaller
+from photo2anime.enlarge import enlarged
 from photo2anime.eyes import enlarge_eyes
 from photo2anime.faces import find_faces, sharpness
 from photo2anime.styles import list_styles
@@ -208,7 +209,7 @@ def put_upright_back(portrait: RGB, square: FaceSquare) -> RGB:
     canvas = Image.new("RGB", (reach, reach))
     canvas.paste(Image.fromarray(portrait), ((reach - portrait.shape[0]) // 2,) * 2)
     canvas = canvas.rotate(-square.turn, Image.Resampling.BICUBIC)
-    return np.asarray(canvas.resize((square.reach_px, square.reach_px), Image.Resampling.LANCZOS))
+    return enlarged(np.asarray(canvas), square.reach_px, square.reach_px)
 
 
 def _network_side(square: FaceSquare) -> int:

@@ -28,15 +28,16 @@ class Enlarger(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        last = nn.Conv2d(_WIDTH, 12, 3, padding=1)
+        nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(
             nn.Conv2d(3, _WIDTH, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(_WIDTH, 12, 3, padding=1),
+            last,
             nn.PixelShuffle(2),
         )
-        nn.init.zeros_(self.layers[4].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         larger: Tensor = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) + self.layers(x)
@@ -58,7 +59,7 @@ def train_enlarger(drawings: Path, steps: int, seed: int = 1) -> Enlarger:
         off = network(as_tensor([small for small, _ in crops])) - as_tensor([crop for _, crop in crops])
         loss = off.abs().mean() + off.diff(dim=2).abs().mean() + off.diff(dim=3).abs().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return network.eval()

@@ -82,7 +82,14 @@ def ship(exported: Exported) -> None:
     """Puts an exported network into this package: its file into bundles/, its row into styles.toml."""
     for name in filter(None, (exported.card.file, exported.card.int8_file)):
         shutil.copyfile(exported.file.with_name(name), BUNDLES / name)
-    cards = {**shipped_styles(), exported.card.name: exported.card}
+    shipped = shipped_styles()
+    cards = {**shipped, exported.card.name: exported.card}
+    for name, card in shipped.items():  # others with the same network: a film's grade over it, a portrait's version
+        if card.file == exported.card.file:
+            kept = {
+                fact: getattr(card, fact) for fact in ("name", "description", "grade", "license", "free", "max_side")
+            }
+            cards[name] = replace(exported.card, **kept)
     header = "# One row a style; written by `photo2anime export --ship`.\n\n"
     (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
     shipped_styles.cache_clear()
