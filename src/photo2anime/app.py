@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from photo2anime.styles import list_styles
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.api import build_api
 from photo2anime.web.gate import Gate
@@ -29,8 +28,6 @@ from photo2anime.web.workshop import Workshop
 
 if TYPE_CHECKING:
     import gradio as gr
-
-_SWEEP_SECONDS = 60
 
 
 def serve(settings: Settings) -> int:
@@ -88,7 +85,7 @@ def create_app(workshop: Workshop) -> Gate:
             head=_head(text),
         )
     workshop.storage.keep_present()
-    return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused)
+    return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused, workshop.presence)
 
 
 class _Server(uvicorn.Server):
@@ -167,7 +164,7 @@ def _lifespan(workshop: Workshop):  # type: ignore[no-untyped-def]  # noqa: ANN2
 
 async def _sweep(workshop: Workshop) -> None:
     while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, workshop.settings.keep_seconds))
+        await asyncio.sleep(workshop.storage.sweep_seconds)
         await asyncio.to_thread(workshop.storage.sweep)
 
 
@@ -186,12 +183,25 @@ def _css(workshop: Workshop) -> str:
     from photo2anime.web.page import PHOTOS
 
     css = resources.files("photo2anime").joinpath("web/style.css").read_text(encoding="utf-8")
-    for name in list_styles():
+    for name in workshop.studio.styles():
         photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
-        data = base64.b64encode(style_thumbnail(workshop, name, photo)).decode()
+        try:
+            thumbnail = style_thumbnail(workshop, name, photo)
+        except (Photo2AnimeError, OSError, ValueError) as error:
+            _leave_out(workshop, name, error)
+            continue
+        data = base64.b64encode(thumbnail).decode()
         card = f'.cards label:has(input[value="{name}"])::before'
         css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
     return css
+
+
+def _leave_out(workshop: Workshop, style: str, error: Exception) -> None:
+    """One broken file among the styles stops nobody, unless it is the one the page is to begin with."""
+    if style == workshop.settings.style:
+        raise Photo2AnimeError(f"{style} cannot be painted with ({error}); give another --style") from error
+    workshop.studio.leave_out(style)
+    sys.stderr.write(f"photo2anime: {style} is left out: {error}\n")
 
 
 def _head(text: Text) -> str:
