@@ -13,7 +13,7 @@ from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
 Reason = Literal["", "busy", "slow", "stopping", "memory", "disk", "share", "size", "rate", "cancelled"]
 
 _ALLOCATION = re.compile(r"bad.?alloc|failed to allocate|cannot allocate|out of memory", re.IGNORECASE)
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FLAGS = {  # what the messages of lower layers tell users of the command -> what to tell a program
     r"; raise it with --max-megapixels": "; send a smaller one",
     r"try --tile or --max-side": "send a smaller photo, or max_side",
@@ -87,7 +87,7 @@ def problem_of(error: BaseException) -> Problem | None:
     for cause in _causes(error):
         if isinstance(cause, MemoryError) or _ALLOCATION.search(str(cause)):
             return out_of_memory()
-        if isinstance(cause, OSError) and cause.errno in _FULL:
+        if getattr(cause, "errno", None) in _FULL:  # OSError, and FFmpeg's own
             return disk_full()
     if not isinstance(error, Photo2AnimeError):
         return None

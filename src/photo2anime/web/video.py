@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +30,8 @@ from photo2anime.web.worker import Order
 from photo2anime.web.workshop import Step, Workshop
 
 _STILLS = 3
-_POLL_SECONDS = 0.2  # until a worker whose job is over is ended
+_POLL_SECONDS = 0.1  # until a worker whose job is over is ended
+_CLOSE_TO_LIMIT = 0.7  # a worker that fails with so much of its memory taken failed for want of more
 _LOG_BYTES = 4000
 
 
@@ -106,8 +107,10 @@ def run_worker(order: Order, check: Callable[..., None]) -> None:
             with suppress(BrokenPipeError):
                 process.stdin.write(order.line())
                 process.stdin.flush()
+            peak_bytes = 0
             for answer in _answers(process.stdout, check):
-                last = answer
+                last = answer or last
+                peak_bytes = max(peak_bytes, _data_bytes(process.pid))
             code = process.wait()
         finally:
             process.kill()
@@ -116,7 +119,8 @@ def run_worker(order: Order, check: Callable[..., None]) -> None:
                 process.stdin.close()
             process.stdout.close()
         if last.kind != "done":
-            raise _error_of(last, code, log)
+            is_close = bool(order.memory_bytes) and peak_bytes > _CLOSE_TO_LIMIT * order.memory_bytes
+            raise _error_of(replace(last, kind="memory") if is_close else last, code, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,10 @@ class _Answer:
     message: str
 
 
-def _answers(lines: IO[bytes], check: Callable[..., None]) -> Iterator[_Answer]:
-    """The worker's answers but for its steps, which go to check, until it closes its end."""
+def _answers(lines: IO[bytes], check: Callable[..., None]) -> Iterator[_Answer | None]:
+    """The worker's answers, or None for its steps, which go to check, and several times a second, until it closes its
+    end.
+    """
     came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
@@ -140,6 +146,7 @@ def _answers(lines: IO[bytes], check: Callable[..., None]) -> Iterator[_Answer]:
             line = came.get(timeout=_POLL_SECONDS)
         except queue.Empty:
             check()
+            yield None
             continue
         if not line:
             return
@@ -149,6 +156,7 @@ def _answers(lines: IO[bytes], check: Callable[..., None]) -> Iterator[_Answer]:
             continue
         if answer["kind"] == "step":
             check(answer["done"], answer["total"])
+            yield None
         else:
             yield _Answer(answer["kind"], answer["message"])
 
@@ -167,6 +175,14 @@ def _error_of(answer: _Answer, code: int, log: IO[bytes]) -> Exception:
             return out_of_memory()
         logging.getLogger("uvicorn.error").error("a video worker ended with code %s: %s", code, told)
     return Photo2AnimeError(answer.message or "the video could not be painted")
+
+
+def _data_bytes(pid: int) -> int:
+    """The memory that a process has taken as its limit counts it; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _order(workshop: Workshop, task: Any, source: Path, target: Path, options: PaintOptions) -> Order:

@@ -6,7 +6,6 @@ so much memory and write only so large a file, and ends when its standard input 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-Answer = Literal["step", "done", "memory", "disk", "size", "unreadable", "failed"]
+Answer = Literal["step", "done", "memory", "disk", "unreadable", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def limit(memory_bytes: int, file_bytes: int) -> None:
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     if file_bytes:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write then fails with EFBIG
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write then fails, with EFBIG
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
 
@@ -86,8 +85,6 @@ def _done(order: Order, answers: IO[str]) -> tuple[Answer, str]:
         problem = problem_of(error)
         if problem is not None and problem.reason in ("memory", "disk"):
             return ("memory" if problem.reason == "memory" else "disk"), str(error)
-        if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            return "size", str(error)
         if isinstance(error, Photo2AnimeError):
             return ("failed" if opened else "unreadable"), str(error)
         raise
@@ -113,7 +110,8 @@ def _stills(order: Order) -> None:
 
 
 def _end_with_the_server() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 
