@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -42,8 +42,8 @@ class Visitor:
         message = {"data": [given, *OPTIONS], "fn_index": function, "session_hash": self.session, "trigger_id": target}
         self.client.post("/gradio_api/queue/join", json=message).raise_for_status()
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """The events of what was pressed, as they come. Closing the iterator is closing the page."""
+    def events(self) -> Generator[dict[str, Any], None, None]:
+        """The events of what was pressed, as they come. Closing the generator is closing the page."""
         with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data:"):

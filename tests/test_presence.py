@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -225,3 +226,20 @@ def test_thumbs_db_among_photos_through_a_real_server(tmp_path: Path) -> None:
         _, lines, download = done["output"]["data"]
     assert lines.split("\n") == [CHINESE.count.format(done=1, total=2), f"Thumbs.db: {CHINESE.not_a_picture}"]
     assert "anime.zip" in json.dumps(download)
+
+
+@pytest.mark.slow
+def test_sigterm_during_a_video_is_told_to_its_visitor(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "long.mp4", moving(1000, 240, 320)).read_bytes()
+    with serving(tmp_path, "--requests", "0") as server:
+        visitor = Visitor(f"{server.url}/zh")
+        visitor.press("paint-video", visitor.upload(("long.mp4", clip))[0])
+        for event in (events := visitor.events()):
+            if event["msg"] == "progress":
+                break
+        server.process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        ended = next(event for event in events if event["msg"] == "process_completed")
+        assert not ended["success"] and ended["output"]["error"] == CHINESE.stopping
+        assert server.process.wait(timeout=20) == 0 and time.monotonic() - started < 10
+        assert not server.folders()

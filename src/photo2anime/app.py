@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator
 from importlib import resources
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,16 +22,17 @@ from fastapi import FastAPI
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.api import build_api
 from photo2anime.web.gate import Gate
+from photo2anime.web.head import head
 from photo2anime.web.settings import MB, Settings
-from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.text import CHINESE, ENGLISH
 from photo2anime.web.workshop import Workshop
 
 if TYPE_CHECKING:
     import gradio as gr
 
 
-def serve(settings: Settings) -> int:
-    """Serves until SIGINT or SIGTERM, then finishes what runs; returns the exit code."""
+def serve(settings: Settings) -> NoReturn:
+    """Serves until SIGINT or SIGTERM, then finishes what runs and ends the process, with exit code 0."""
     listening = _listen(settings)
     workshop = Workshop(settings)
     try:
@@ -50,9 +51,9 @@ def serve(settings: Settings) -> int:
         _Server(config, workshop).run([listening])
     finally:
         workshop.storage.remove()
-        if workshop.jobs.running or workshop.videos.running:  # a thread inside ONNX Runtime cannot be ended otherwise
-            os._exit(0)
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread inside ONNX Runtime cannot be ended otherwise, and Python's own clearing up takes seconds
 
 
 def create_app(workshop: Workshop) -> Gate:
@@ -75,14 +76,14 @@ def create_app(workshop: Workshop) -> Gate:
             root_path=workshop.settings.root_path + path.rstrip("/") or None,
             footer_links=[],
             run_history=False,
-            show_error=True,
+            show_error=False,  # but for our own sentences, which are always shown
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
             max_file_size=int(max(workshop.settings.upload_mb, workshop.settings.video_mb) * MB),
             theme=_theme(),
             css=css,
-            head=_head(text),
+            head=head(text, workshop.settings),
         )
     workshop.storage.keep_present()
     return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused, workshop.presence)
@@ -202,18 +203,3 @@ def _leave_out(workshop: Workshop, style: str, error: Exception) -> None:
         raise Photo2AnimeError(f"{style} cannot be painted with ({error}); give another --style") from error
     workshop.studio.leave_out(style)
     sys.stderr.write(f"photo2anime: {style} is left out: {error}\n")
-
-
-def _head(text: Text) -> str:
-    """Gradio's own words follow the browser's language: it is told the page's. And its radio buttons, each a group of
-    its own, become groups that the arrow keys walk through.
-    """
-    tag = "zh-CN" if text.language == "zh" else "en"
-    return (
-        f'<script>document.documentElement.lang = "{tag}";'
-        f'Object.defineProperty(navigator, "language", {{ get: () => "{tag}" }});'
-        f'Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});'
-        'document.addEventListener("focusin", ({ target }) => { if (target.type !== "radio") return;'
-        'const all = target.closest("fieldset").querySelectorAll("input[type=radio]");'
-        "all.forEach((one) => { one.name = all[0].name; }); });</script>"
-    )

@@ -93,7 +93,7 @@ def _serve(args: Namespace) -> int:
         if (error.name or "").startswith("photo2anime"):
             raise
         raise Photo2AnimeError(f"{error.name} is not installed; pip install 'photo2anime[app]'") from error
-    return serve(settings)
+    serve(settings)
 
 
 def _limit(kind: str) -> Callable[[str], float]:

@@ -69,6 +69,10 @@ class Text:
     empty_file: str
     damaged: str
     not_a_video: str
+    wrong_kind: str
+    not_playable: str
+    no_answer: str
+    notice: str
     failed: str
     portrait_v1: str
     portrait_v2: str
@@ -136,6 +140,10 @@ ENGLISH = Text(
     empty_file="This file is empty. Choose it again, or another one.",
     damaged="This file is damaged or cut short. Copy or download it again.",
     not_a_video="This file is not a video we can read. Give an MP4, MOV, MKV, WebM, AVI or GIF.",
+    wrong_kind="This kind of file does not go here. Give a photo here, or a video in the Video tab.",
+    not_playable="Your browser cannot show this video. It can still be painted if it is one we can read.",
+    no_answer="The server does not answer. Try again in a few minutes.",
+    notice="Notice",
     failed="This one could not be painted. Try another file or another style.",
     portrait_v1="version 1 (🔺 stylization, 🔻 robustness)",
     portrait_v2="version 2 (🔺 robustness, 🔻 stylization)",
@@ -202,6 +210,10 @@ CHINESE = Text(
     empty_file="这个文件是空的，请重新选择或换一个文件。",
     damaged="文件已损坏或不完整，请重新复制或下载。",
     not_a_video="这个文件不是我们能读取的视频。请提供 MP4、MOV、MKV、WebM、AVI 或 GIF。",
+    wrong_kind="这里不能使用这种文件。请在此提供照片，视频请放到“视频”页。",
+    not_playable="您的浏览器无法播放这个视频；如果我们能读取它，仍然可以绘制。",
+    no_answer="服务器没有响应，请几分钟后再试。",
+    notice="提示",
     failed="无法绘制这个文件，请换一个文件或风格。",
     portrait_v1="版本 1（🔺 风格化，🔻 稳健性）",
     portrait_v2="版本 2（🔺 稳健性，🔻 风格化）",

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -54,12 +55,16 @@ def main() -> int:
 
 
 def limit(memory_bytes: int, file_bytes: int) -> None:
-    """Holds this process to so much memory of its own and so large a file, where the system can; never a core file."""
+    """Holds this process to so much memory of its own and so large a file, where the system can; never a core file.
+    When the whole machine runs short, it is this process that Linux ends, not the server.
+    """
     if sys.platform == "win32":
         return
     import resource
     import signal
 
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
