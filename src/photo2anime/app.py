@@ -14,27 +14,25 @@ import threading
 from collections.abc import AsyncIterator
 from importlib import resources
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
 
-from photo2anime.styles import list_styles
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.api import build_api
 from photo2anime.web.gate import Gate
+from photo2anime.web.head import head
 from photo2anime.web.settings import MB, Settings
-from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.text import CHINESE, ENGLISH
 from photo2anime.web.workshop import Workshop
 
 if TYPE_CHECKING:
     import gradio as gr
 
-_SWEEP_SECONDS = 60
 
-
-def serve(settings: Settings) -> int:
-    """Serves until SIGINT or SIGTERM, then finishes what runs; returns the exit code."""
+def serve(settings: Settings) -> NoReturn:
+    """Serves until SIGINT or SIGTERM, then finishes what runs and ends the process, with exit code 0."""
     listening = _listen(settings)
     workshop = Workshop(settings)
     try:
@@ -53,9 +51,9 @@ def serve(settings: Settings) -> int:
         _Server(config, workshop).run([listening])
     finally:
         workshop.storage.remove()
-        if workshop.jobs.running or workshop.videos.running:  # a thread inside ONNX Runtime cannot be ended otherwise
-            os._exit(0)
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread inside ONNX Runtime cannot be ended otherwise, and Python's own clearing up takes seconds
 
 
 def create_app(workshop: Workshop) -> Gate:
@@ -78,17 +76,17 @@ def create_app(workshop: Workshop) -> Gate:
             root_path=workshop.settings.root_path + path.rstrip("/") or None,
             footer_links=[],
             run_history=False,
-            show_error=True,
+            show_error=False,  # but for our own sentences, which are always shown
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
             max_file_size=int(max(workshop.settings.upload_mb, workshop.settings.video_mb) * MB),
             theme=_theme(),
             css=css,
-            head=_head(text),
+            head=head(text, workshop.settings),
         )
     workshop.storage.keep_present()
-    return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused)
+    return Gate(api, workshop.settings, workshop.storage, workshop.metrics.refused, workshop.presence)
 
 
 class _Server(uvicorn.Server):
@@ -167,7 +165,7 @@ def _lifespan(workshop: Workshop):  # type: ignore[no-untyped-def]  # noqa: ANN2
 
 async def _sweep(workshop: Workshop) -> None:
     while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, workshop.settings.keep_seconds))
+        await asyncio.sleep(workshop.storage.sweep_seconds)
         await asyncio.to_thread(workshop.storage.sweep)
 
 
@@ -186,24 +184,22 @@ def _css(workshop: Workshop) -> str:
     from photo2anime.web.page import PHOTOS
 
     css = resources.files("photo2anime").joinpath("web/style.css").read_text(encoding="utf-8")
-    for name in list_styles():
+    for name in workshop.studio.styles():
         photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
-        data = base64.b64encode(style_thumbnail(workshop, name, photo)).decode()
+        try:
+            thumbnail = style_thumbnail(workshop, name, photo)
+        except (Photo2AnimeError, OSError, ValueError) as error:
+            _leave_out(workshop, name, error)
+            continue
+        data = base64.b64encode(thumbnail).decode()
         card = f'.cards label:has(input[value="{name}"])::before'
         css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
     return css
 
 
-def _head(text: Text) -> str:
-    """Gradio's own words follow the browser's language: it is told the page's. And its radio buttons, each a group of
-    its own, become groups that the arrow keys walk through.
-    """
-    tag = "zh-CN" if text.language == "zh" else "en"
-    return (
-        f'<script>document.documentElement.lang = "{tag}";'
-        f'Object.defineProperty(navigator, "language", {{ get: () => "{tag}" }});'
-        f'Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});'
-        'document.addEventListener("focusin", ({ target }) => { if (target.type !== "radio") return;'
-        'const all = target.closest("fieldset").querySelectorAll("input[type=radio]");'
-        "all.forEach((one) => { one.name = all[0].name; }); });</script>"
-    )
+def _leave_out(workshop: Workshop, style: str, error: Exception) -> None:
+    """One broken file among the styles stops nobody, unless it is the one the page is to begin with."""
+    if style == workshop.settings.style:
+        raise Photo2AnimeError(f"{style} cannot be painted with ({error}); give another --style") from error
+    workshop.studio.leave_out(style)
+    sys.stderr.write(f"photo2anime: {style} is left out: {error}\n")

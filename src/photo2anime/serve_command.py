@@ -19,6 +19,7 @@ _LIMITS = {
     "several": "photos in one go on the page",
     "several-mb": "size of all of them",
     "video-mb": "size of a video",
+    "video-memory-mb": "memory of the process that paints a video; 0: no limit",
     "storage-mb": "uploads and results on disk at once",
     "connections": "open connections",
     "job-seconds": "time for one photo",
@@ -92,7 +93,7 @@ def _serve(args: Namespace) -> int:
         if (error.name or "").startswith("photo2anime"):
             raise
         raise Photo2AnimeError(f"{error.name} is not installed; pip install 'photo2anime[app]'") from error
-    return serve(settings)
+    serve(settings)
 
 
 def _limit(kind: str) -> Callable[[str], float]:

@@ -51,7 +51,7 @@ class RateLimit:
             times.popleft()
         if len(times) >= self.requests:
             wait = max(1, round(60 - (now - times[0])))
-            raise Problem(429, f"more than {self.requests} requests a minute; try again in {wait} s", wait)
+            raise Problem(429, f"more than {self.requests} requests a minute; try again in {wait} s", wait, "rate")
         times.append(now)
         if len(self._times) > _MOST_ADDRESSES:
             self._times.popitem(last=False)

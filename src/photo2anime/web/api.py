@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import time
 from typing import IO, Annotated, Any
@@ -12,15 +13,16 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from photo2anime import __version__
-from photo2anime.styles import list_styles
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.docs_page import docs_page
 from photo2anime.web.fields import PaintFields
 from photo2anime.web.jobs import Job
 from photo2anime.web.problems import Problem, problem_of
-from photo2anime.web.studio import Painted, check
+from photo2anime.web.studio import Painted
+from photo2anime.web.uploads import add_upload_routes
 from photo2anime.web.workshop import Workshop
 
 _IN_MEMORY_BYTES = 1_000_000  # a larger upload waits on disk
@@ -34,7 +36,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     415: {"description": "the upload is no picture", "content": _ERROR},
     422: {"description": "a field is wrong, or the picture damaged", "content": _ERROR},
     429: {"description": "too many requests a minute", "content": _ERROR},
-    503: {"description": "too much is waiting, or the painting took too long", "content": _ERROR},
+    500: {"description": "a mistake of the server's; it stands in its log", "content": _ERROR},
+    503: {"description": "too much is waiting, the painting took too long, or memory ran out", "content": _ERROR},
+    507: {"description": "the server's disk is full", "content": _ERROR},
 }
 _FIELDS = PaintFields.model_json_schema()
 _PHOTO = {"photo": {"type": "string", "format": "binary", "description": "the photo"}}
@@ -60,6 +64,7 @@ def build_api(workshop: Workshop) -> FastAPI:
         servers=[{"url": workshop.settings.root_path or "/"}],
     )
     _answer_errors(api)
+    add_upload_routes(api, workshop)
 
     @api.post(
         "/api/paint",
@@ -74,10 +79,10 @@ def build_api(workshop: Workshop) -> FastAPI:
         async with _Upload(request) as upload:
             fields = PaintFields.model_validate({**query.model_dump(exclude_unset=True), **upload.fields})
             options = fields.options()
-            check(options)
+            workshop.studio.check(options)
             started = time.perf_counter()
             job = workshop.start_painting(upload.photo, options, fields.write(), lambda done, total: None)
-            painted = await _result(job, request)
+            painted = await _result(workshop, job, request)
         headers = {
             "content-disposition": f'inline; filename="anime-{options.style}{painted.suffix}"',
             "server-timing": f"paint;dur={1000 * (time.perf_counter() - started):.0f}",
@@ -89,7 +94,7 @@ def build_api(workshop: Workshop) -> FastAPI:
     async def styles() -> list[dict[str, str | bool]]:
         return [
             {"name": card.name, "description": card.description, "license": card.license, "free": card.free}
-            for card in list_styles().values()
+            for card in workshop.studio.styles().values()
         ]
 
     @api.get("/healthz", summary="Whether the server is up")
@@ -117,6 +122,14 @@ class _Upload:
         self._form: FormData | None = None
 
     async def __aenter__(self) -> _Upload:
+        try:
+            await self._take()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _take(self) -> None:
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
             await self._take_form()
@@ -127,10 +140,8 @@ class _Upload:
         else:
             raise Problem(415, f"a body of type {kind[:100]!r} is not taken; send multipart/form-data or image/*")
         if self.photo.seek(0, 2) == 0:
-            await self.__aexit__()
             raise Problem(400, "the photo is empty (0 bytes); send it in the body or in the form field `photo`")
         self.photo.seek(0)
-        return self
 
     async def _take_form(self) -> None:
         form = self._form = await self.request.form(max_files=1, max_fields=20)
@@ -153,24 +164,27 @@ class _Upload:
             self.photo.close()
 
 
-async def _result(job: Job, request: Request) -> Painted:
+async def _result(workshop: Workshop, job: Job, request: Request) -> Painted:
     """What the job gives; a client who leaves before it is done ends it."""
     future = asyncio.ensure_future(asyncio.wrap_future(job.future))
     while not (await asyncio.wait([future], timeout=0.5))[0]:
         if await request.is_disconnected():
-            job.stop(Problem(400, "the client has left"))
+            workshop.jobs.stop(job, Problem(400, "the client has left", reason="cancelled"))
     painted: Painted = future.result()
     return painted
 
 
 def _answer_errors(api: FastAPI) -> None:
-    async def by_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return Response(error.body, error.status, error.headers)
+    async def by_kind(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem is None:
+            if isinstance(error, OSError):  # of the others the server tells itself
+                logging.getLogger("uvicorn.error").error("%s failed", request.url.path, exc_info=error)
+            problem = Problem(500, "the server made a mistake; it is in its log")
+        return Response(problem.body, problem.status, problem.headers)
 
-    async def by_mistake(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Photo2AnimeError)
-        return await by_problem(request, problem_of(error))
+    async def by_leaving(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": "the connection ended before the upload did"}, 400)
 
     async def by_field(request: Request, error: Exception) -> Response:
         errors: Any = error.errors()  # type: ignore[attr-defined]
@@ -183,8 +197,9 @@ def _answer_errors(api: FastAPI) -> None:
 
     from fastapi.exceptions import RequestValidationError
 
-    api.add_exception_handler(Problem, by_problem)
-    api.add_exception_handler(Photo2AnimeError, by_mistake)
+    for kind in (Problem, Photo2AnimeError, MemoryError, OSError, Exception):
+        api.add_exception_handler(kind, by_kind)
+    api.add_exception_handler(ClientDisconnect, by_leaving)
     api.add_exception_handler(RequestValidationError, by_field)
     api.add_exception_handler(ValidationError, by_field)
     api.add_exception_handler(HTTPException, by_status)

@@ -8,9 +8,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from photo2anime.web.access import RateLimit, may_enter
 from photo2anime.web.guard import SPEAKING, check_message, check_route
-from photo2anime.web.problems import Problem
+from photo2anime.web.notices import visitors_answer
+from photo2anime.web.presence import Presence, session_of
+from photo2anime.web.problems import Problem, problem_of
 from photo2anime.web.settings import MB, Settings
 from photo2anime.web.signin import form, sign_in
 from photo2anime.web.storage import Storage
@@ -20,7 +24,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_OWN = {"/api/paint", "/api/styles", "/healthz", "/metrics", "/docs", "/openapi.json"}
+_OWN = {"/api/paint": "POST"}
+_OWN |= dict.fromkeys(("/api/styles", "/healthz", "/metrics", "/docs", "/openapi.json"), "GET, HEAD")
 _MESSAGE_BYTES = 1_000_000  # of JSON from the page
 _FORM_BYTES = 100_000  # what a multipart body adds around a file
 _CONTENT_POLICY = (
@@ -33,8 +38,16 @@ _CONTENT_POLICY = (
 class Gate:
     """An ASGI app around another one; lets through what the settings allow."""
 
-    def __init__(self, app: App, settings: Settings, storage: Storage, on_refusal: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        storage: Storage,
+        on_refusal: Callable[[int], None],
+        presence: Presence | None = None,
+    ) -> None:
         self.app, self.settings, self.storage, self.on_refusal = app, settings, storage, on_refusal
+        self.presence = presence or Presence()
         self.rate = RateLimit(settings.requests)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -46,9 +59,12 @@ class Gate:
         try:
             await self._enter(request)
         except Exception as error:
-            if not isinstance(error, Problem) and request.problem is None:
+            if request.head_is_sent:
+                return None
+            problem = problem_of(error) or request.problem
+            if problem is None:
                 raise
-            await request.refuse(error if isinstance(error, Problem) else request.problem)  # type: ignore[arg-type]
+            await request.refuse(problem)
         return None
 
     async def _enter(self, request: Guarded) -> None:
@@ -62,10 +78,19 @@ class Gate:
             return await request.lead_to(f"{self.settings.root_path}/zh/")
         if path not in _OWN:
             check_route(path, self.storage.holds)
+        elif request.method not in (allowed := _OWN[path].split(", ")):
+            message = f"{path} takes {' or '.join(allowed)}, not {request.method[:20]}"
+            raise Problem(405, message, allow=_OWN[path])
         if scope["method"] == "POST":
             await self._check_upload(request, path, headers)
-        await self.app(scope, request.receive, request.send)
-        return None
+        session = session_of(path, scope["query_string"]) if request.method == "GET" else None
+        if session is None:
+            return await self.app(scope, request.receive, request.send)
+        self.presence.enter(session)
+        try:
+            return await self.app(scope, request.receive, request.send)
+        finally:
+            self.presence.leave(session)
 
     def _count(self, scope: Message) -> Callable[[], None]:
         return lambda: self.rate.take((scope.get("client") or ("",))[0])
@@ -78,9 +103,9 @@ class Gate:
         if not length.isdigit():
             raise Problem(400, "Content-Length is not a number")
         if int(length) > request.limit_bytes:
-            raise Problem(413, _too_large(request.limit_bytes))
+            raise Problem(413, _too_large(request.limit_bytes), reason="size")
         if path.endswith(("/upload", "/api/paint")) and self.storage.is_full():
-            raise Problem(503, "the server's disk space for uploads is used up; try again later", 600)
+            raise Problem(503, "the server's disk space for uploads is used up; try again later", 600, "share")
         if SPEAKING.search(path):
             await request.read_ahead()
             check_message(request.body, self.storage.holds)
@@ -93,10 +118,14 @@ class Gate:
 
 
 class Guarded:
-    """One request: its body counted and timed as it comes in, its answer given safe headers, or replaced."""
+    """One request: its body counted and timed as it comes in, its answer given safe headers, or replaced. HEAD is
+    answered as GET is, without the body.
+    """
 
     def __init__(self, gate: Gate, scope: Message, receive: Receive, send: Send) -> None:
         self.gate, self._receive, self._send = gate, receive, send
+        self.method: str = scope["method"]
+        self.head_is_sent = False
         self.scope, self.path = _below_root(scope, gate.settings.root_path)
         self.limit_bytes: float = _MESSAGE_BYTES
         self.problem: Problem | None = None
@@ -106,6 +135,8 @@ class Guarded:
         self._whole = scope["method"] in ("GET", "HEAD")
         self._latest = time.monotonic() + gate.settings.upload_seconds
         self._started = self._replaced = False
+        if self.method == "HEAD":
+            self.scope["method"] = "GET"
 
     async def receive(self) -> Message:
         """The next message of the client. Raises Problem 413 or 408 when the body is too large or too slow."""
@@ -117,12 +148,14 @@ class Guarded:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._latest - time.monotonic()))
         except TimeoutError:
-            self.problem = Problem(408, f"the upload took longer than {self.gate.settings.upload_seconds:g} seconds")
+            self.problem = Problem(
+                408, f"the upload took longer than {self.gate.settings.upload_seconds:g} seconds", reason="slow"
+            )
             raise self.problem from None
         self._came_bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._came_bytes > self.limit_bytes:
-            self.problem = Problem(413, _too_large(self.limit_bytes))
+            self.problem = Problem(413, _too_large(self.limit_bytes), reason="size")
             raise self.problem
         return message
 
@@ -142,10 +175,18 @@ class Guarded:
             return await self.refuse(self.problem)
         if self._replaced:
             return None
+        if self.head_is_sent:
+            if message.get("more_body"):
+                raise ClientDisconnect  # nobody waits for what a stream still has to say
+            return None
         if message["type"] == "http.response.start":
             self._started = True
             message["headers"] = [*message.get("headers", []), *_safe_headers(self.path, self.gate.settings)]
-        return await self._send(message)
+        await self._send(message)
+        if self.method == "HEAD" and self._started:
+            self.head_is_sent = True
+            await self._send({"type": "http.response.body", "body": b""})
+        return None
 
     async def lead_to(self, path: str) -> None:
         """Answers with a redirect."""
@@ -160,6 +201,8 @@ class Guarded:
         self._started = self._replaced = True
         self.gate.on_refusal(problem.status)
         headers, body = problem.headers, problem.body
+        if "/gradio_api/" in self.path:
+            headers, body = visitors_answer(self.path, self.gate.settings, problem)
         if problem.status == 401 and self.path in ("/", "/zh", "/zh/") and self.scope["method"] == "GET":
             headers, body = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store"}, form(self.path)
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
@@ -167,7 +210,7 @@ class Guarded:
         raw += _safe_headers(self.path, self.gate.settings)
         with suppress(OSError):  # the client has gone
             await self._send({"type": "http.response.start", "status": problem.status, "headers": raw})
-            await self._send({"type": "http.response.body", "body": body})
+            await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
 
 
 def _below_root(scope: Message, root_path: str) -> tuple[Message, str]:

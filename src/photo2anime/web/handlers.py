@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -14,9 +13,10 @@ from typing import Any
 
 from photo2anime import compose
 from photo2anime.image_io import WriteOptions, read_image
-from photo2anime.styles import list_styles
-from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
-from photo2anime.web.jobs import Job
+from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.web.jobs import Job, Jobs
+from photo2anime.web.kinds import UNKNOWN
+from photo2anime.web.notices import NoticeError, notice_of
 from photo2anime.web.problems import Problem
 from photo2anime.web.settings import MB
 from photo2anime.web.studio import PaintOptions, encoded
@@ -26,11 +26,8 @@ from photo2anime.web.workshop import Step, Workshop
 _PREVIEW_PX = 1600  # longer side of what the slider shows; the download has the full size
 _SHEET_PX = 480
 _THUMBNAIL_PX = 320
+Over = Callable[[], bool]  # whether the work was cancelled or its visitor has left
 _PREVIEW = WriteOptions(format="JPEG", quality=90, strip_metadata=True)
-
-
-class NoticeError(Exception):
-    """A friendly sentence for the page, in its language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +48,21 @@ class Page:
     text: Text
 
 
-def _quiet(done: int, total: int) -> None:
+def quiet(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def paint_photo(page: Page, path: str | None, options: PaintOptions, on_step: Step = _quiet) -> Shown:
-    """One photo painted. Raises NoticeError with a sentence for the visitor."""
+def never() -> bool:
+    """Whether the work is over, for work that nobody cancels."""
+    return False
+
+
+def paint_photo(
+    page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
+) -> Shown:
+    """One photo painted. over: whether it was cancelled or its visitor has left. Raises NoticeError with a sentence for
+    the visitor.
+    """
     file = _upload(page, path, page.text.no_photo)
 
     def work(job: Job) -> Shown:
@@ -66,8 +72,8 @@ def paint_photo(page: Page, path: str | None, options: PaintOptions, on_step: St
         result = encoded(painted, WriteOptions())
         seconds = time.perf_counter() - started
         page.workshop.metrics.painted(options.style, seconds)
-        stem = safe_stem(file)
         storage = page.workshop.storage
+        stem = safe_stem(Path(storage.name_of(file)))
         return Shown(
             before=str(storage.write("photo.jpg", preview(photo, _PREVIEW_PX))),
             after=str(storage.write("anime.jpg", preview(painted, _PREVIEW_PX))),
@@ -75,13 +81,16 @@ def paint_photo(page: Page, path: str | None, options: PaintOptions, on_step: St
             line=page.text.done.format(width=result.width, height=result.height, seconds=seconds),
         )
 
-    return told(page, lambda: wait_for(page.workshop.jobs.submit(work, on_step)))  # type: ignore[no-any-return]
+    with page.workshop.storage.in_use(file):
+        return finished(page, page.workshop.jobs, work, on_step, over)  # type: ignore[no-any-return]
 
 
-def paint_sheet(page: Page, path: str | None, options: PaintOptions, on_step: Step = _quiet) -> list[tuple[str, str]]:
+def paint_sheet(
+    page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
+) -> list[tuple[str, str]]:
     """The photo, small, in every style: (file, style name) each, for choosing."""
     file = _upload(page, path, page.text.no_photo)
-    styles = list(list_styles())
+    styles = list(page.workshop.studio.styles())
 
     def work(job: Job) -> list[tuple[str, str]]:
         photo = compose.shrink(page.workshop.studio.read(file.read_bytes()), _SHEET_PX)
@@ -92,7 +101,8 @@ def paint_sheet(page: Page, path: str | None, options: PaintOptions, on_step: St
             job.check(done, len(styles))
         return sheet
 
-    return told(page, lambda: wait_for(page.workshop.jobs.submit(work, on_step)))  # type: ignore[no-any-return]
+    with page.workshop.storage.in_use(file):
+        return finished(page, page.workshop.jobs, work, on_step, over)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,49 +115,60 @@ class Several:
 
 
 def paint_several(
-    page: Page,
-    paths: list[str] | None,
-    options: PaintOptions,
-    on_step: Step = _quiet,
-    cancelled: threading.Event | None = None,
+    page: Page, paths: list[str] | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
 ) -> Several:
-    """Every photo painted, one job each, so that other visitors get their turn between; results in one ZIP."""
+    """Every photo painted, one job each, so that other visitors get their turn between; results in one ZIP. What cannot
+    be painted gets a line with its name and the reason.
+    """
     if not paths:
         raise NoticeError(page.text.no_photos)
     if len(paths) > page.workshop.settings.several:
         raise NoticeError(page.text.too_many_photos.format(limit=page.workshop.settings.several))
-    target = page.workshop.storage.new_file("anime.zip")
-    previews: list[str] = []
-    failures: list[str] = []
+    storage = page.workshop.storage
+    target: Path = told(page, lambda: storage.new_file("anime.zip"))
+    several = Several([], str(target), [])
+    try:
+        with storage.in_use(target):
+            told(page, lambda: _paint_each(page, paths, options, on_step, over, several))
+    except BaseException:
+        storage.discard(target)
+        raise
+    if over() and len(several.previews) + len(several.lines) < len(paths):
+        several.lines.append(page.text.cancelled)
+    count = page.text.count.format(done=len(several.previews), total=len(paths))
+    if not several.previews:
+        storage.discard(target)
+    return Several(several.previews, several.zip if several.previews else None, [count, *several.lines])
+
+
+def _paint_each(
+    page: Page, paths: list[str], options: PaintOptions, on_step: Step, over: Over, several: Several
+) -> None:
+    """Every photo painted until it is over: its result into the ZIP, its preview or a line why not into several."""
     names: set[str] = set()
-    done = 0
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(several.zip or "", "w", zipfile.ZIP_STORED) as archive:
         for number, path in enumerate(paths, start=1):
-            if cancelled and cancelled.is_set():
-                failures.append(page.text.cancelled)
-                break
+            if over():
+                return
             try:
-                result = _paint_again_if_busy(page, path, options)
-                name = _free_name(Path(result.file), names)
-                archive.write(result.file, name)
-                previews.append(_thumbnail(page, result.after))
-                done += 1
+                shown = _paint_again_if_busy(page, path, options, over)
+                small = _thumbnail(page, shown.after)
+                archive.write(shown.file, _free_name(Path(shown.file), names))
+                several.previews.append(small)
             except NoticeError as error:
-                failures.append(f"{Path(path).name}: {error}")
+                if not over():
+                    several.lines.append(f"{page.workshop.storage.name_of(path)}: {error}")
             on_step(number, len(paths))
-    return Several(
-        previews, str(target) if done else None, [page.text.count.format(done=done, total=len(paths)), *failures]
-    )
 
 
-def _paint_again_if_busy(page: Page, path: str, options: PaintOptions) -> Shown:
+def _paint_again_if_busy(page: Page, path: str, options: PaintOptions, over: Over) -> Shown:
     """As paint_photo, but waits for its turn: a visitor with a hundred photos can."""
     latest = time.monotonic() + page.workshop.settings.job_seconds
     while True:
         try:
-            return paint_photo(page, path, options)
+            return paint_photo(page, path, options, over=over)
         except NoticeError as error:
-            if str(error) != page.text.busy or time.monotonic() > latest:
+            if str(error) != page.text.busy or time.monotonic() > latest or over():
                 raise
         time.sleep(0.5)
 
@@ -161,33 +182,39 @@ def _upload(page: Page, path: str | None, nothing: str) -> Path:
     limit = page.workshop.settings.upload_mb
     if Path(path).stat().st_size > limit * MB:
         raise NoticeError(page.text.too_many_bytes.format(limit=limit))
+    if Path(path).suffix == UNKNOWN:
+        raise NoticeError(page.text.not_a_picture)
     return Path(path)
 
 
-def wait_for(job: Job) -> Any:
-    """What the job gives. Raises what it raised."""
-    while True:
-        try:
-            return job.future.result(timeout=0.5)
-        except NotYetError:
-            if job.future.done():
-                raise
+def finished(page: Page, jobs: Jobs, work: Callable[[Job], Any], on_step: Step, over: Over) -> Any:
+    """What work gives as a job of its own; stopped, or taken out of the queue, once it is over. Raises NoticeError."""
+
+    def wait() -> Any:
+        job = jobs.submit(work, on_step)
+        while True:
+            try:
+                return job.future.result(timeout=0.25)
+            except NotYetError:
+                if job.future.done():
+                    raise
+                if over():
+                    jobs.stop(job, Problem(400, "cancelled", reason="cancelled"))
+
+    return told(page, wait)
 
 
 def told(page: Page, work: Callable[[], Any]) -> Any:
     """What work returns; what goes wrong as a sentence in the visitor's language."""
     try:
         return work()
-    except NotAPictureError:
-        raise NoticeError(page.text.not_a_picture) from None
-    except TooLargeError:
-        limit = page.workshop.settings.megapixels
-        raise NoticeError(page.text.too_many_pixels.format(limit=limit)) from None
-    except Photo2AnimeError as error:
-        raise NoticeError(page.text.failed.format(reason=error)) from None
-    except Problem as problem:
-        page.workshop.metrics.refused(problem.status)
-        raise NoticeError(page.text.too_slow if "longer than" in problem.message else page.text.busy) from None
+    except (Photo2AnimeError, Problem, MemoryError, OSError) as error:
+        sentence = notice_of(page.text, page.workshop.settings, error)
+        if sentence is None:
+            raise
+        if isinstance(error, Problem):
+            page.workshop.metrics.refused(error.status)
+        raise NoticeError(sentence) from None
 
 
 def preview(picture: Picture, max_side: int) -> bytes:
@@ -196,8 +223,11 @@ def preview(picture: Picture, max_side: int) -> bytes:
 
 
 def _thumbnail(page: Page, file: str) -> str:
-    small = compose.shrink(page.workshop.studio.read(Path(file).read_bytes()), _THUMBNAIL_PX)
-    return str(page.workshop.storage.write("anime.jpg", preview(small, _THUMBNAIL_PX)))
+    def make() -> str:
+        small = compose.shrink(page.workshop.studio.read(Path(file).read_bytes()), _THUMBNAIL_PX)
+        return str(page.workshop.storage.write("anime.jpg", preview(small, _THUMBNAIL_PX)))
+
+    return told(page, make)  # type: ignore[no-any-return]
 
 
 def safe_stem(file: Path) -> str:

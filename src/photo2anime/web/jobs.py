@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
-from photo2anime.web.problems import Problem
+from photo2anime.web.problems import Problem, out_of_memory
 
 
 class Job:
@@ -19,6 +22,7 @@ class Job:
         self.work, self.seconds, self.on_step = work, seconds, on_step
         self.future: Future[Any] = Future()
         self.deadline = float("inf")
+        self.has_begun = False
         self._stopped: Problem | None = None
 
     def stop(self, problem: Problem) -> None:
@@ -30,7 +34,8 @@ class Job:
         if self._stopped:
             raise self._stopped
         if time.monotonic() > self.deadline:
-            raise Problem(503, f"the painting took longer than {self.seconds:g} seconds; send a smaller photo", 60)
+            message = f"the painting took longer than {self.seconds:g} seconds; send a smaller one"
+            raise Problem(503, message, 60, "slow")
         if total:
             self.on_step(done, total)
 
@@ -40,6 +45,8 @@ class Job:
         try:
             self.check()
             self.future.set_result(self.work(self))
+        except MemoryError:  # without its traceback, which holds on to what was too much
+            self.future.set_exception(out_of_memory())
         except Exception as error:  # noqa: BLE001  whatever it is belongs to whoever waits for this job
             self.future.set_exception(error)
 
@@ -71,9 +78,9 @@ class Jobs:
         """The job, queued; its result comes in job.future. Raises Problem 503 when the queue is full or closed."""
         with self._lock:
             if self._closed:
-                raise Problem(503, "the server is stopping; try again in a minute", 60)
+                raise _stopping()
             if len(self._open) >= self.workers + self.most_waiting:
-                raise Problem(503, "too many paintings are waiting; try again in a moment", 5)
+                raise Problem(503, "too many paintings are waiting; try again in a moment", 5, "busy")
             job = Job(work, self.seconds, on_step)
             self._open.add(job)
         self._todo.put(job)
@@ -90,23 +97,48 @@ class Jobs:
                     break
                 if job is None:
                     continue
-                self._open.discard(job)
-                job.future.set_exception(Problem(503, "the server is stopping; try again in a minute", 60))
+                self._withdraw(job, _stopping())
             for _ in range(self.workers):
                 self._todo.put(None)
+
+    def stop(self, job: Job, problem: Problem) -> None:
+        """Ends a job: at its next step, or at once, with its place in the queue, when it has not begun."""
+        with self._lock:
+            job.stop(problem)
+            if not job.has_begun:
+                self._withdraw(job, problem)
 
     def stop_running(self) -> None:
         """Ends what still runs at its next step."""
         with self._lock:
             for job in self._open:
-                job.stop(Problem(503, "the server has stopped; try again in a minute", 60))
+                job.stop(Problem(503, "the server has stopped; try again in a minute", 60, "stopping"))
+
+    def _withdraw(self, job: Job, problem: Problem) -> None:
+        self._open.discard(job)
+        if not job.future.done():
+            job.future.set_exception(problem)
 
     def _work(self) -> None:
         while job := self._todo.get():
             with self._lock:
-                self._running += 1
-            job.run()
-            with self._lock:
-                self._running -= 1
-                self._open.discard(job)
+                job.has_begun = not job.future.done()
+                self._running += job.has_begun
+            if job.has_begun:
+                job.run()
+                with self._lock:
+                    self._running -= 1
+                    self._open.discard(job)
             del job  # its picture must not stay until the next one comes
+            _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Hands freed memory to the system, where glibc would keep it: each thread that painted holds on to its own."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _stopping() -> Problem:
+    return Problem(503, "the server is stopping; try again in a minute", 60, "stopping")

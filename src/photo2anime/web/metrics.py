@@ -10,7 +10,7 @@ from photo2anime.web.jobs import Jobs
 class Metrics:
     """Counters of one server; several in a process do not disturb each other."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, videos: Jobs) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.paintings = Counter("photo2anime_paintings", "Paintings done", ["style"], registry=self.registry)
@@ -21,10 +21,14 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64),
             registry=self.registry,
         )
-        running = Gauge("photo2anime_jobs_running", "Paintings at this moment", registry=self.registry)
-        running.set_function(lambda: jobs.running)
-        waiting = Gauge("photo2anime_jobs_waiting", "Paintings in the queue", registry=self.registry)
-        waiting.set_function(lambda: jobs.waiting)
+        gauges = {
+            "photo2anime_jobs_running": ("Paintings at this moment", lambda: jobs.running),
+            "photo2anime_jobs_waiting": ("Paintings in the queue", lambda: jobs.waiting),
+            "photo2anime_videos_running": ("Videos at this moment", lambda: videos.running),
+            "photo2anime_videos_waiting": ("Videos in the queue", lambda: videos.waiting),
+        }
+        for name, (meaning, value) in gauges.items():
+            Gauge(name, meaning, registry=self.registry).set_function(value)
 
     def refused(self, status: int) -> None:
         """Counts one refusal."""

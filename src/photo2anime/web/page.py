@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 import time
 from collections.abc import Callable
 from html import escape
@@ -12,40 +11,20 @@ from pathlib import Path
 from typing import Any, get_args
 
 import gradio as gr
+from gradio.data_classes import ListFiles
 
-from photo2anime.styles import list_styles
 from photo2anime.types import FaceChoice
 from photo2anime.web import handlers, video
-from photo2anime.web.handlers import NoticeError, Page
-from photo2anime.web.studio import PaintOptions, faces_offered
+from photo2anime.web.handlers import Over, Page
+from photo2anime.web.notices import NoticeError
+from photo2anime.web.presence import Running
+from photo2anime.web.studio import PaintOptions
 from photo2anime.web.text import ENGLISH, Text, style_label
 from photo2anime.web.workshop import Step, Workshop
 
 PHOTOS = Path(str(resources.files("photo2anime"))) / "web" / "photos"
 _EXAMPLES = ("china", "coast", "astronaut", "coffee")
 _PROGRESS = gr.Progress()
-_PICTURES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp"]
-
-
-class Running:
-    """What can be cancelled: the flag of each visitor's long work, by Gradio's session."""
-
-    def __init__(self) -> None:
-        self._flags: dict[str, threading.Event] = {}
-
-    def start(self, session: str) -> threading.Event:
-        """A new flag for the visitor's work."""
-        flag = self._flags[session] = threading.Event()
-        return flag
-
-    def cancel(self, session: str) -> None:
-        """Sets the flag, if the visitor has work running."""
-        if flag := self._flags.get(session):
-            flag.set()
-
-    def end(self, session: str) -> None:
-        """Forgets the flag."""
-        self._flags.pop(session, None)
 
 
 def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
@@ -76,18 +55,19 @@ def _top(text: Text) -> None:
         )
 
 
-def _style_cards(text: Text, style: str) -> gr.Radio:
-    choices = [(style_label(name, text), name) for name in list_styles()]
-    return gr.Radio(choices, value=style, label=text.style, elem_classes="cards")
+def _style_cards(page: Page) -> gr.Radio:
+    choices = [(style_label(name, page.text), name) for name in page.workshop.studio.styles()]
+    return gr.Radio(choices, value=page.workshop.settings.style, label=page.text.style, elem_classes="cards")
 
 
-def _settings(text: Text) -> list[gr.components.Component]:
+def _settings(page: Page) -> list[gr.components.Component]:
+    text, has_faces = page.text, page.workshop.studio.faces_offered()
     with gr.Accordion(text.more, open=False):
         strength = gr.Slider(0, 1, value=1, step=0.05, label=text.strength, info=text.strength_info)
         keep_color = gr.Checkbox(label=text.keep_color, info=text.keep_color_info)
         labels = [text.faces_auto, text.faces_off, text.faces_v1, text.faces_v2]
         choices = list(zip(labels, get_args(FaceChoice), strict=True))
-        faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=faces_offered())
+        faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=has_faces)
     return [strength, keep_color, faces]
 
 
@@ -102,8 +82,18 @@ def _photo_box(text: Text) -> gr.Image:
         elem_id="photo",
         buttons=["fullscreen"],
     )
-    photo.preprocess = lambda payload: payload.path if payload else None
+    photo.preprocess = _path
     return photo
+
+
+def _path(payload: gr.FileData | None) -> str | None:
+    """Where an upload lies. Nothing of Gradio's looks into it, converts it or turns it: only our readers do."""
+    return payload.path if payload else None
+
+
+def _left(page: Page, request: gr.Request) -> Over:
+    session = str(request.session_hash)
+    return lambda: page.workshop.presence.has_left(session)
 
 
 def _photo_tab(page: Page) -> None:
@@ -113,11 +103,11 @@ def _photo_tab(page: Page) -> None:
             photo = _photo_box(text)
             examples = [[str(PHOTOS / f"{name}.jpg")] for name in _EXAMPLES]
             gr.Examples(examples, photo, label=text.examples, api_visibility="private", elem_id="examples")
-            style = _style_cards(text, page.workshop.settings.style)
+            style = _style_cards(page)
             with gr.Row():
                 submit = gr.Button(text.submit, variant="primary", elem_id="submit")
                 compare = gr.Button(text.all_styles, elem_id="compare")
-            settings = _settings(text)
+            settings = _settings(page)
         with gr.Column():
             slider = gr.ImageSlider(
                 label=text.result,
@@ -134,6 +124,7 @@ def _photo_tab(page: Page) -> None:
             )
 
     def paint(
+        request: gr.Request,
         photo: str | None,
         style: str,
         strength: float,
@@ -142,10 +133,12 @@ def _photo_tab(page: Page) -> None:
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
-        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress)))
+        over = _left(page, request)
+        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress), over))
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
     def paint_sheet(
+        request: gr.Request,
         photo: str | None,
         style: str,
         strength: float,
@@ -154,12 +147,13 @@ def _photo_tab(page: Page) -> None:
         progress: gr.Progress = _PROGRESS,
     ) -> Any:
         options = PaintOptions(style, strength, keep_color, faces or "auto")
-        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress)))
+        over = _left(page, request)
+        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress), over))
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
 
     def choose(event: gr.SelectData) -> str:
         index: int = event.index
-        return list(list_styles())[index]
+        return list(page.workshop.studio.styles())[index]
 
     inputs = [photo, style, *settings]
     submit.click(paint, inputs, [slider, download, line], api_name="paint", concurrency_limit=None)
@@ -167,17 +161,32 @@ def _photo_tab(page: Page) -> None:
     sheet.select(choose, None, style, api_visibility="private", queue=False)
 
 
+def _photos_box(page: Page) -> gr.File:
+    """Where many files go in: any, so that those that are no photos are named after the others are painted."""
+    photos = gr.File(label=page.text.photos, file_count="multiple", elem_id="photos")
+    name_of = page.workshop.storage.name_of
+
+    def paths(payload: Any) -> list[str] | None:
+        return [file.path for file in payload.root] if payload else None
+
+    def listed(files: list[str] | None) -> ListFiles:
+        return ListFiles([gr.FileData(path=f, orig_name=name_of(f), size=Path(f).stat().st_size) for f in files or []])
+
+    photos.preprocess, photos.postprocess = paths, listed
+    return photos
+
+
 def _several_tab(page: Page) -> None:
-    text, running = page.text, Running()
+    text, running = page.text, Running(page.workshop.presence)
     with gr.Row():
         with gr.Column():
-            photos = gr.File(label=text.photos, file_count="multiple", file_types=_PICTURES, elem_id="photos")
+            photos = _photos_box(page)
             folder = gr.UploadButton(text.folder, file_count="directory", elem_id="folder")
-            style = _style_cards(text, page.workshop.settings.style)
+            style = _style_cards(page)
             with gr.Row():
                 submit = gr.Button(text.paint_all, variant="primary", elem_id="paint-all")
                 cancel = gr.Button(text.cancel, variant="stop")
-            settings = _settings(text)
+            settings = _settings(page)
         with gr.Column():
             previews = gr.Gallery(label=text.previews, columns=3, height=440, elem_id="previews")
             lines = gr.Textbox(show_label=False, container=False, interactive=False, lines=2, elem_id="lines")
@@ -193,14 +202,15 @@ def _several_tab(page: Page) -> None:
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         session = str(request.session_hash)
-        flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
         try:
-            several = _kindly(lambda: handlers.paint_several(page, photos, options, _steps(progress), flag))
+            several = _kindly(lambda: handlers.paint_several(page, photos, options, _steps(progress), over))
         finally:
             running.end(session)
         ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
         return several.previews, "\n".join(several.lines), ready
 
+    folder.preprocess = photos.preprocess
     folder.upload(lambda files: files, folder, photos, api_visibility="private", queue=False)
     submit.click(
         paint, [photos, style, *settings], [previews, lines, download], api_visibility="private", concurrency_limit=None
@@ -209,23 +219,27 @@ def _several_tab(page: Page) -> None:
 
 
 def _video_tab(page: Page) -> None:
-    text, running = page.text, Running()
+    text, running = page.text, Running(page.workshop.presence)
     with gr.Row():
         with gr.Column():
             source = gr.Video(label=text.your_video, sources=["upload", "webcam"], height=340, elem_id="video")
-            style = _style_cards(text, page.workshop.settings.style)
+            source.preprocess = _path
+            style = _style_cards(page)
             with gr.Row():
                 look = gr.Button(text.stills_button, elem_id="stills-button")
                 submit = gr.Button(text.paint_video, variant="primary", elem_id="paint-video")
                 cancel = gr.Button(text.cancel, variant="stop", elem_id="cancel-video")
-            settings = _settings(text)
+            settings = _settings(page)
         with gr.Column():
             stills = gr.Gallery(label=text.stills, columns=3, height="auto", elem_id="stills")
             result = gr.Video(label=text.video_result, interactive=False, elem_id="video-result", buttons=["download"])
+            result.postprocess = lambda path: gr.FileData(path=path) if path else None
 
-    def preview(video_file: str | None, style: str, strength: float, keep_color: bool, faces: FaceChoice) -> list[str]:
-        options = PaintOptions(style, strength, keep_color, faces or "auto")
-        return _kindly(lambda: video.show_stills(page, video_file, options))  # type: ignore[no-any-return]
+    def preview(
+        request: gr.Request, video_file: str | None, style: str, strength: float, keep_color: bool, faces: FaceChoice
+    ) -> list[str]:
+        options, over = PaintOptions(style, strength, keep_color, faces or "auto"), _left(page, request)
+        return _kindly(lambda: video.show_stills(page, video_file, options, over))  # type: ignore[no-any-return]
 
     def paint(
         request: gr.Request,
@@ -237,10 +251,10 @@ def _video_tab(page: Page) -> None:
         progress: gr.Progress = _PROGRESS,
     ) -> str:
         session = str(request.session_hash)
-        flag, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
         try:
             return _kindly(  # type: ignore[no-any-return]
-                lambda: video.show_video(page, video_file, options, _steps(progress, text.time_left), flag)
+                lambda: video.show_video(page, video_file, options, _steps(progress, text.time_left), over)
             )
         finally:
             running.end(session)

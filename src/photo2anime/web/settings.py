@@ -15,9 +15,10 @@ class Settings:
     root_path: where a proxy shows the server ("/anime"), "" for the top. token: closes page and API, None leaves them
     open. proxy: address of the proxy whose X-Forwarded-For is believed, "" for none. frame_ancestors: who may show the
     page in a frame (Content-Security-Policy). workers: paintings at a time, 0 for one per processor. queue: jobs that
-    may wait. requests: uploads and paintings a minute from one address, 0 for no limit. storage_mb: uploads and results
-    kept on disk at once. Every *_seconds is a time in seconds: *job* for one painting, *upload* for a request's body to
-    arrive, *keep* until files are deleted, *stop* for what runs at shutdown.
+    may wait. video_memory_mb: memory of the process that paints a video, 0 for no limit. requests: uploads and
+    paintings a minute from one address, 0 for no limit. storage_mb: uploads and results kept on disk at once. Every
+    *_seconds is a time in seconds: *job* for one painting, *upload* for a request's body to arrive, *keep* until files
+    are deleted, *stop* for what runs at shutdown.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +37,7 @@ class Settings:
     several: int = 100
     several_mb: float = 500
     video_mb: float = 200
+    video_memory_mb: float = 4000
     storage_mb: float = 4000
     connections: int = 256
     job_seconds: float = 60

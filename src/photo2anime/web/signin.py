@@ -39,7 +39,7 @@ async def sign_in(
 ) -> None:
     """POST token=...: sets the cookie and leads to the page. count: takes one from the address's allowance."""
     if scope["method"] != "POST":
-        raise Problem(405, "send the token with POST")
+        raise Problem(405, "send the token with POST", allow="POST")
     count()
     body, more = b"", True
     while more:

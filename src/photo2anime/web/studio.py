@@ -11,7 +11,18 @@ from photo2anime import compose
 from photo2anime.image_io import WriteOptions, encode_image, extension, read_image, writable_format
 from photo2anime.styles import find_style, list_styles
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import FaceChoice, Look, Photo2AnimeError, Picture, Precision
+from photo2anime.types import (
+    FaceChoice,
+    Look,
+    NotAPictureError,
+    Photo2AnimeError,
+    Picture,
+    Precision,
+    StyleCard,
+    TooLargeError,
+)
+from photo2anime.web.kinds import HEAD_BYTES, extension_of, is_picture
+from photo2anime.web.problems import DamagedError, EmptyError
 
 _TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
 
@@ -58,6 +69,27 @@ class Studio:
         self.device, self.megapixels = device, megapixels
         self._stylizers: dict[tuple[str, Precision], Stylizer] = {}
         self._lock = threading.Lock()
+        self._left_out: set[str] = set()
+
+    def styles(self) -> dict[str, StyleCard]:
+        """The styles that are offered, by name: the installed ones without those left out."""
+        return {name: card for name, card in list_styles().items() if name not in self._left_out}
+
+    def leave_out(self, style: str) -> None:
+        """Offers the style no more: its file is broken."""
+        self._left_out.add(style)
+
+    def faces_offered(self) -> bool:
+        """Whether the offered styles include those that paint faces."""
+        return any(name.startswith("portrait-") for name in self.styles())
+
+    def check(self, options: PaintOptions) -> None:
+        """Raises Photo2AnimeError when an option is outside what is accepted, or the style not offered."""
+        styles = self.styles()
+        if options.style not in styles:
+            raise Photo2AnimeError(f"style: none is called {options.style[:100]!r}; there are {', '.join(styles)}")
+        if options.look.faces in ("v1", "v2") and not self.faces_offered():
+            raise Photo2AnimeError("faces: no portrait styles are installed here; use auto or off")
 
     def stylizer(self, style: str, precision: Precision = "float32") -> Stylizer:
         """The style, loaded. Only installed styles: a path is never opened. Raises Photo2AnimeError for others."""
@@ -72,8 +104,24 @@ class Studio:
             return self._stylizers[key]
 
     def read(self, source: IO[bytes] | bytes) -> Picture:
-        """The upload as a picture. Raises Photo2AnimeError for what is none, or too large."""
-        return read_image(source, max_megapixels=self.megapixels)
+        """The upload as a picture. What is none by its first bytes is given to no decoder. Raises NotAPictureError,
+        TooLargeError, EmptyError or DamagedError.
+        """
+        head = source[:HEAD_BYTES] if isinstance(source, bytes) else source.read(HEAD_BYTES)
+        if not isinstance(source, bytes):
+            source.seek(0)
+        if not head:
+            raise EmptyError("the photo is empty (0 bytes)")
+        if not is_picture(extension_of(head)):
+            raise NotAPictureError(
+                "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
+            )
+        try:
+            return read_image(source, max_megapixels=self.megapixels)
+        except (NotAPictureError, TooLargeError):
+            raise
+        except Photo2AnimeError as error:
+            raise DamagedError(str(error)) from error
 
     def paint(
         self,
@@ -82,7 +130,7 @@ class Studio:
         on_tile: Callable[[int, int], None] = lambda done, total: None,
     ) -> Picture:
         """The photo painted as options say. on_tile may raise to stop. Raises Photo2AnimeError for wrong options."""
-        check(options)
+        self.check(options)
         if options.max_side:
             photo = compose.shrink(photo, options.max_side)
         painted = self.stylizer(options.style).paint_picture(photo, options.look, on_tile=on_tile).picture
@@ -104,15 +152,3 @@ def encoded(picture: Picture, write: WriteOptions) -> Painted:
     format = write.format or writable_format(picture.format)
     height, width = picture.rgb.shape[:2]
     return Painted(encode_image(picture, replace(write, format=format)), format, width, height)
-
-
-def check(options: PaintOptions) -> None:
-    """Raises Photo2AnimeError when an option is outside what is accepted."""
-    find_style(options.style)
-    if options.look.faces in ("v1", "v2") and not faces_offered():
-        raise Photo2AnimeError("faces: no portrait styles are installed here; use auto or off")
-
-
-def faces_offered() -> bool:
-    """Whether the installed styles include those that paint faces."""
-    return any(name.startswith("portrait-") for name in list_styles())

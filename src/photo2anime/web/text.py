@@ -62,6 +62,17 @@ class Text:
     too_many_photos: str
     busy: str
     too_slow: str
+    too_often: str
+    stopping: str
+    out_of_memory: str
+    disk_full: str
+    empty_file: str
+    damaged: str
+    not_a_video: str
+    wrong_kind: str
+    not_playable: str
+    no_answer: str
+    notice: str
     failed: str
     portrait_v1: str
     portrait_v2: str
@@ -121,8 +132,19 @@ ENGLISH = Text(
     too_many_bytes="This file is too large: the limit is {limit:g} MB. Give a smaller one.",
     too_many_photos="Too many photos at once: the limit is {limit}. Choose fewer.",
     busy="Many people are painting right now. Try again in a moment.",
-    too_slow="This painting took too long. Give a smaller photo.",
-    failed="This one could not be painted: {reason}",
+    too_slow="This painting took too long. Give a smaller one.",
+    too_often="That was a lot at once. Try again in {seconds} seconds.",
+    stopping="The server is shutting down. Try again in a few minutes.",
+    out_of_memory="There is not enough memory for this one right now. Give a smaller one, or try again later.",
+    disk_full="There is no room for more files right now. Try again later.",
+    empty_file="This file is empty. Choose it again, or another one.",
+    damaged="This file is damaged or cut short. Copy or download it again.",
+    not_a_video="This file is not a video we can read. Give an MP4, MOV, MKV, WebM, AVI or GIF.",
+    wrong_kind="This kind of file does not go here. Give a photo here, or a video in the Video tab.",
+    not_playable="Your browser cannot show this video. It can still be painted if it is one we can read.",
+    no_answer="The server does not answer. Try again in a few minutes.",
+    notice="Notice",
+    failed="This one could not be painted. Try another file or another style.",
     portrait_v1="version 1 (🔺 stylization, 🔻 robustness)",
     portrait_v2="version 2 (🔺 robustness, 🔻 stylization)",
 )
@@ -180,8 +202,19 @@ CHINESE = Text(
     too_many_bytes="文件过大，上限为 {limit:g} MB，请换一个较小的。",
     too_many_photos="照片太多，一次最多 {limit} 张，请少选一些。",
     busy="现在使用的人很多，请稍后再试。",
-    too_slow="绘制时间过长，请换一张较小的照片。",
-    failed="无法绘制：{reason}",
+    too_slow="绘制时间过长，请换一个较小的文件。",
+    too_often="请求过于频繁，请在 {seconds} 秒后重试。",
+    stopping="服务器正在关闭，请几分钟后再试。",
+    out_of_memory="现在内存不足，请换一个较小的文件，或稍后再试。",
+    disk_full="现在没有空间存放更多文件，请稍后再试。",
+    empty_file="这个文件是空的，请重新选择或换一个文件。",
+    damaged="文件已损坏或不完整，请重新复制或下载。",
+    not_a_video="这个文件不是我们能读取的视频。请提供 MP4、MOV、MKV、WebM、AVI 或 GIF。",
+    wrong_kind="这里不能使用这种文件。请在此提供照片，视频请放到“视频”页。",
+    not_playable="您的浏览器无法播放这个视频；如果我们能读取它，仍然可以绘制。",
+    no_answer="服务器没有响应，请几分钟后再试。",
+    notice="提示",
+    failed="无法绘制这个文件，请换一个文件或风格。",
     portrait_v1="版本 1（🔺 风格化，🔻 稳健性）",
     portrait_v2="版本 2（🔺 稳健性，🔻 风格化）",
 )

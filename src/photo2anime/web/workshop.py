@@ -9,6 +9,7 @@ from typing import IO, TypeVar
 from photo2anime.image_io import WriteOptions
 from photo2anime.web.jobs import Job, Jobs
 from photo2anime.web.metrics import Metrics
+from photo2anime.web.presence import Presence
 from photo2anime.web.settings import Settings
 from photo2anime.web.storage import Storage
 from photo2anime.web.studio import Painted, PaintOptions, Studio
@@ -26,7 +27,8 @@ class Workshop:
         self.studio = Studio(device=settings.device, megapixels=settings.megapixels)
         self.jobs = Jobs(settings.slots, settings.queue, settings.job_seconds)
         self.videos = Jobs(1, 2, settings.video_seconds)
-        self.metrics = Metrics(self.jobs)
+        self.presence = Presence()
+        self.metrics = Metrics(self.jobs, self.videos)
 
     def start_painting(
         self, source: IO[bytes] | bytes, options: PaintOptions, write: WriteOptions, on_step: Step

@@ -1,0 +1,245 @@
+"""Visitors who come, wait and leave: a page that is closed frees its slot, and files that are no photos harm nobody."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clips import make_clip, moving
+from conftest import ROOT
+from server import serving
+
+pytest.importorskip("gradio")
+import httpx
+
+from photo2anime.web import handlers, presence, video
+from photo2anime.web.handlers import NoticeError, Page
+from photo2anime.web.jobs import Job, Jobs
+from photo2anime.web.presence import Presence, Running, session_of
+from photo2anime.web.problems import Problem
+from photo2anime.web.settings import Settings
+from photo2anime.web.studio import PaintOptions
+from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.workshop import Workshop
+from test_api import PNG, encoded
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from visitor import Visitor
+
+
+@pytest.fixture
+def workshop() -> Iterator[Workshop]:
+    workshop = Workshop(Settings(workers=1))
+    yield workshop
+    workshop.finish(2)
+    workshop.storage.remove()
+
+
+def test_the_streams_of_a_session_are_known() -> None:
+    assert session_of("/gradio_api/queue/data", b"session_hash=abc") == "abc"
+    assert session_of("/zh/gradio_api/heartbeat/abc", b"") == "abc"
+    assert session_of("/gradio_api/call/paint/abc", b"") == "abc"
+    for path in ("/gradio_api/queue/join", "/gradio_api/call/paint", "/healthz", "/gradio_api/file=/x/heartbeat/"):
+        assert session_of(path, b"session_hash=abc") is None
+
+
+def test_a_visitor_has_left_when_no_stream_is_open_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(presence.time, "monotonic", lambda: now[0])
+    there = Presence()
+    assert not there.has_left("a")  # not here yet
+    assert not there.is_absent("a", since=now[0]) and there.is_absent("a", since=now[0] - 11)
+    there.enter("a")
+    there.enter("a")
+    there.leave("a")
+    now[0] += 60
+    assert not there.has_left("a") and not there.is_absent("a", since=0)
+    there.leave("a")
+    assert not there.has_left("a")  # the next stream may come
+    now[0] += 4
+    assert there.has_left("a") and there.is_absent("a", since=now[0])
+    there.enter("a")
+    assert not there.has_left("a")
+    for number in range(10_500):
+        there.enter(str(number))
+        there.leave(str(number))
+    assert len(there._closed) == 10_000 and len(there._open) == 1
+
+
+def test_work_is_over_when_cancelled_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Presence()
+    running = Running(there)
+    there.enter("a")
+    over, other = running.start("a"), running.start("b")
+    assert not over() and not other()
+    running.cancel("b")
+    running.cancel("nobody")
+    assert not over() and other()
+    there.leave("a")
+    monkeypatch.setattr(presence, "_AWAY_SECONDS", -1)
+    assert over()
+
+
+def test_a_job_that_waits_gives_its_place_up_at_once() -> None:
+    jobs, release = Jobs(1, 1, 10), threading.Event()
+    running = jobs.submit(lambda job: release.wait(5))
+    waiting = jobs.submit(lambda job: "never")
+    with pytest.raises(Problem, match="waiting"):
+        jobs.submit(lambda job: None)
+    jobs.stop(waiting, Problem(400, "left"))
+    with pytest.raises(Problem, match="left"):
+        waiting.future.result(0)
+    third = jobs.submit(lambda job: "third")
+    release.set()
+    assert running.future.result(5) and third.future.result(5) == "third"
+    deadline = time.monotonic() + 5
+    while jobs.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert jobs.waiting == 0
+
+
+def test_a_visitor_who_leaves_ends_their_photo_and_their_place_in_the_queue(workshop: Workshop) -> None:
+    left = threading.Event()
+
+    def endless(job: Job) -> None:
+        while True:
+            job.check(1, 2)
+            time.sleep(0.01)
+
+    page, told = Page(workshop, ENGLISH), []
+
+    def wait() -> None:
+        with pytest.raises(NoticeError) as caught:
+            handlers.finished(page, workshop.jobs, endless, lambda done, total: None, left.is_set)
+        told.append(str(caught.value))
+
+    threads = [threading.Thread(target=wait) for _ in range(2)]  # one paints, one waits
+    for thread in threads:
+        thread.start()
+    while workshop.jobs.running + workshop.jobs.waiting < 2:
+        time.sleep(0.01)
+    left.set()
+    for thread in threads:
+        thread.join(5)
+    assert told == [ENGLISH.cancelled] * 2
+    assert workshop.jobs.running + workshop.jobs.waiting == 0
+
+
+def test_a_visitor_who_leaves_ends_their_video_and_its_process(workshop: Workshop, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(300, 240, 320))
+    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    begun = threading.Event()
+    started: list[float] = []
+
+    def left() -> bool:
+        if begun.is_set() and not started:
+            started.append(time.monotonic())
+        return begun.is_set()
+
+    with pytest.raises(NoticeError, match=ENGLISH.cancelled):
+        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions(), lambda *_: begun.set(), left)
+    assert time.monotonic() - started[0] < 3
+    assert not workshop.videos.running
+    assert [file for file in workshop.storage.folder.rglob("*") if file.is_file()] == [source]
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_files_that_are_no_photos_get_a_line_each_and_the_photos_are_painted(workshop: Workshop, text: Text) -> None:
+    storage = workshop.storage
+
+    def given(name: str, extension: str, data: bytes) -> str:
+        file = storage.new_upload(extension, name)
+        file.write_bytes(data)
+        return str(file)
+
+    photo = encoded("JPEG", 60, 80)
+    paths = [
+        given("trip/one.jpg", ".jpg", photo),
+        given("trip/Thumbs.db", ".unknown", b""),
+        given("trip/.DS_Store", ".unknown", b""),
+        given("two.png", ".png", PNG),
+        given("none.jpg", ".empty", b""),
+        given("torn.jpg", ".jpg", photo[: len(photo) // 2]),
+        given("film.mp4", ".mp4", b"\x00\x00\x00\x20ftypisom"),
+    ]
+    several = handlers.paint_several(Page(workshop, text), paths, PaintOptions())
+    assert several.lines == [
+        text.count.format(done=2, total=7),
+        f"Thumbs.db: {text.not_a_picture}",
+        f".DS_Store: {text.not_a_picture}",
+        f"none.jpg: {text.empty_file}",
+        f"torn.jpg: {text.damaged}",
+        f"film.mp4: {text.not_a_picture}",
+    ]
+    assert several.zip is not None and len(several.previews) == 2
+
+
+# A real server
+
+
+@pytest.mark.slow
+def test_a_closed_page_frees_the_video_slot_of_a_real_server(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "long.mp4", moving(2000, 480, 640)).read_bytes()
+    short = make_clip(tmp_path / "short.mp4", moving(3, 48, 64)).read_bytes()
+    with serving(tmp_path, "--requests", "0") as server:
+        leaver, waiter, stayer = (Visitor(server.url) for _ in range(3))
+
+        def metric(name: str) -> float:
+            return float(httpx.get(f"{server.url}/metrics").text.split(f"\n{name} ")[1].split("\n")[0])
+
+        for visitor in (leaver, waiter):  # the second one waits for the first
+            source = visitor.upload(("long.mp4", clip))[0]
+            visitor.press("paint-video", source)
+        events = leaver.events(), waiter.events()
+        for stream in events:
+            next(stream)
+        while not (metric("photo2anime_videos_running") and metric("photo2anime_videos_waiting")):
+            time.sleep(0.1)
+        for stream in events:
+            stream.close()  # both pages are closed
+        closed = time.monotonic()
+        while metric("photo2anime_videos_running") or metric("photo2anime_videos_waiting"):
+            assert time.monotonic() - closed < 10
+            time.sleep(0.1)
+        stayer.press("paint-video", stayer.upload(("short.mp4", short))[0])
+        assert stayer.result()["success"]
+        files = [file.name for file in server.folders()[0].rglob("*") if file.is_file()]
+        assert not [name for name in files if name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_thumbs_db_among_photos_through_a_real_server(tmp_path: Path) -> None:
+    with serving(tmp_path, "--requests", "0") as server:
+        visitor = Visitor(f"{server.url}/zh")
+        files = visitor.upload(("a.png", PNG), ("Thumbs.db", b"\xd0\xcf\x11\xe0" * 100))
+        visitor.press("paint-all", files)
+        done = visitor.result()
+        assert done["success"], done
+        _, lines, download = done["output"]["data"]
+    assert lines.split("\n") == [CHINESE.count.format(done=1, total=2), f"Thumbs.db: {CHINESE.not_a_picture}"]
+    assert "anime.zip" in json.dumps(download)
+
+
+@pytest.mark.slow
+def test_sigterm_during_a_video_is_told_to_its_visitor(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "long.mp4", moving(1000, 240, 320)).read_bytes()
+    with serving(tmp_path, "--requests", "0") as server:
+        visitor = Visitor(f"{server.url}/zh")
+        visitor.press("paint-video", visitor.upload(("long.mp4", clip))[0])
+        for event in (events := visitor.events()):
+            if event["msg"] == "progress":
+                break
+        server.process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        ended = next(event for event in events if event["msg"] == "process_completed")
+        assert not ended["success"] and ended["output"]["error"] == CHINESE.stopping
+        assert server.process.wait(timeout=20) == 0 and time.monotonic() - started < 10
+        assert not server.folders()
