@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from photo2anime.image_io import READABLE, read_image
+from photo2anime.media import open_input
 from photo2anime.pixels import luma
 from photo2anime.types import RGB, Photo2AnimeError
 
@@ -71,7 +72,7 @@ def pictures_of(footage: Footage, every_seconds: float) -> Iterator[tuple[float 
         yield None, read_image(footage.file).rgb
         return
     try:
-        with av.open(str(footage.file)) as container:
+        with open_input(footage.file) as container:
             if not container.streams.video:
                 raise Photo2AnimeError("has no pictures in it, only sound; give a film")
             yield from _sampled(container, every_seconds)

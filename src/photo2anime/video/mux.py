@@ -13,11 +13,12 @@ from typing import IO, Any
 import av
 from av.error import FFmpegError
 
+from photo2anime.media import open_input, open_output
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
 from photo2anime.video.recode import Recoded, recode_audio, recode_subtitles
-from photo2anime.video.source import VideoSource, open_input
+from photo2anime.video.source import VideoSource
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "libopus", "webm": "libopus"}
@@ -43,7 +44,7 @@ class Muxer:
     def write(self, file: Path, packets: Iterable[Coded]) -> None:
         """The whole file. packets in coding order, timestamps in units of the source's time base."""
         with self._reopened() as container:
-            out, video, others = self._begin(str(file), container, faststart=True)
+            out, video, others = self._begin(file, container, faststart=True)
             with out:
                 painted = _Waiting(packets, video, self.encoding.facts.time_base)
                 for packet, when in self._others(container, others):
@@ -63,14 +64,14 @@ class Muxer:
         reopened: AbstractContextManager[Any] = open_input(self.source.file)
         return reopened
 
-    def _begin(self, target: str | IO[bytes], container: Any, faststart: bool) -> tuple[Any, Any, dict[int, Any]]:
+    def _begin(self, target: Path | IO[bytes], container: Any, faststart: bool) -> tuple[Any, Any, dict[int, Any]]:
         flags = ["faststart"] if faststart else []
         if container and any(key.startswith("com.") for key in container.metadata):
             flags.append("use_metadata_tags")  # the only way MP4 keeps names it does not know
         options = {"fflags": "+bitexact"} | ({"movflags": "+".join(["", *flags])} if flags else {})
         if self.format in ("mp4", "mov"):
             options["movie_timescale"] = str(self._timescale(container))
-        out = av.open(target, "w", format=self.format, container_options=options)
+        out = open_output(target, self.format, options)
         try:
             video = self._add_video(out, container)
             others = self._add_others(out, container) if container and self.audio else {}
@@ -160,7 +161,7 @@ class Muxer:
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:
+            except (FFmpegError, OSError):
                 return  # the reader of the picture has counted it
             if packet is None:
                 return

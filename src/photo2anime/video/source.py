@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
+from photo2anime.media import MAX_MEGAPIXELS, open_input
 from photo2anime.types import RGB, Photo2AnimeError
 from photo2anime.video.frames import Colors, Facts, Frame, Losses
 
@@ -100,7 +101,7 @@ class VideoSource:
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:
+            except (FFmpegError, OSError):
                 self.losses.broken_packets += 1
                 return
             if packet is None:
@@ -116,7 +117,9 @@ class VideoSource:
         for decoded in self._decode(self.container, self.stream):
             self.losses = Losses()
             return decoded
-        raise Photo2AnimeError(f"{self.file}: no frame could be decoded; copy or download it again")
+        raise Photo2AnimeError(
+            f"{self.file}: no frame could be decoded, and other files are not looked into; copy it again"
+        )
 
     def _facts(self, first: Any, max_side: int | None) -> Facts:
         stream, height, width = self.stream, first.height, first.width
@@ -176,29 +179,6 @@ class VideoSource:
             self.losses.missing_seconds = missing
 
 
-def open_input(file: Path) -> Any:
-    """An av container opened for reading. Raises Photo2AnimeError, which says what is wrong with the file."""
-    if not file.exists():
-        raise Photo2AnimeError(f"{file}: no such file; check the name and the folder")
-    if file.is_dir():
-        raise Photo2AnimeError(f"{file} is a folder; give one video")
-    if file.stat().st_size == 0:
-        raise Photo2AnimeError(f"{file} is empty (0 bytes); copy or download it again")
-    try:
-        return av.open(str(file), metadata_errors="replace")
-    except PermissionError:
-        raise Photo2AnimeError(f"{file} may not be read; change its permissions") from None
-    except (FFmpegError, ValueError) as error:
-        raise Photo2AnimeError(
-            f"{file} is not a video this program knows, or its index is lost ({_reason(error)}); "
-            "give MP4, MOV, MKV, WebM, AVI or GIF, or download it again"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 def _main_video(container: Any, file: Path) -> Any:
     pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not pictures:
@@ -208,8 +188,10 @@ def _main_video(container: Any, file: Path) -> Any:
     stream = best if best in pictures else pictures[0]
     if stream.codec_context is None:
         raise Photo2AnimeError(f"{file}: its video codec is not known here; convert it to H.264 first")
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        raise Photo2AnimeError(f"{file} is a picture, not a video; use `photo2anime paint`")
+    if stream.width * stream.height > MAX_MEGAPIXELS * 1e6:
+        raise Photo2AnimeError(
+            f"{file} is {stream.width}x{stream.height}, the limit is {MAX_MEGAPIXELS} megapixels; make it smaller"
+        )
     return stream
 
 
