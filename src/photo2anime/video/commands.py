@@ -25,9 +25,15 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("video", metavar="IN", help="a video or an animated picture")
     p.add_argument("-o", "--out", metavar="OUT", help="a file (.mp4 .mov .mkv .webm .gif .webp .png .avif) or a folder")
     _add_painting(p)
-    p.add_argument("--codec", choices=("h264", "hevc", "vp9", "av1"), help="default: h264, and vp9 in WebM")
+    p.add_argument(
+        "--codec",
+        choices=("h264", "hevc", "vp9", "av1", "prores"),
+        help="default: h264, and vp9 in WebM; with transparency prores in MOV and vp9 in MKV",
+    )
     p.add_argument("--crf", type=int, metavar="N", help="quality, lower is better; default h264 18, hevc 20, others 28")
-    p.add_argument("--pix-fmt", default="yuv420p", metavar="NAME", help="default yuv420p, which plays everywhere")
+    p.add_argument(
+        "--pix-fmt", metavar="NAME", help="default: yuv420p, which plays everywhere, or what keeps transparency"
+    )
     p.add_argument("-q", "--quality", type=int, choices=range(1, 101), metavar="1..100", help="of WebP and AVIF")
     p.add_argument("--start", type=_seconds, default=0.0, metavar="TIME", help="begin here: seconds, or [H:]M:S")
     p.add_argument("--end", type=_seconds, metavar="TIME", help="end before here")

@@ -19,7 +19,7 @@ from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
 from photo2anime.video import animation
-from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
+from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, usual_codec
 from photo2anime.video.frames import Facts, Frame
 from photo2anime.video.mux import Muxer
 from photo2anime.video.prefetch import prefetch
@@ -79,15 +79,17 @@ class Run:
     def to_video(self) -> Callable[[], None]:
         """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
         args, source = self.args, self.source
-        format, usual_codec = CONTAINERS[self.target.suffix.lower()]
         facts = _tagged(source.facts)
-        encoding = plan_encoding(
-            facts, source.matrix, args.codec or usual_codec, args.crf, args.pix_fmt, 1 + args.side_by_side
-        )
+        format, codec = usual_codec(self.target.suffix.lower(), facts.alpha)
+        codec = args.codec or codec
+        encoding = plan_encoding(facts, source.matrix, format, codec, args.crf, args.pix_fmt, 1 + args.side_by_side)
+        if facts.alpha and not encoding.alpha:
+            self.say(f"transparency is lost: {codec} in {format} cannot hold it; -o NAME.webm or -o NAME.mov can")
         self._note_sizes(facts, encoding.height, encoding.width)
         muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
         segments = self.segments()
+        self._say_notes()
         with told_as_ours(self.target):
             self._go_on_from(segments.open(args.resume))
         if segments.frames:
@@ -133,13 +135,15 @@ class Run:
 
     def to_animation(self) -> None:
         """The result as an animated picture, through a temporary file."""
+        self._say_notes()
+        format = animation.FORMATS[self.target.suffix.lower()]
+        if format == "AVIF" and self.source.facts.plays:
+            self.say("AVIF results are shown again and again; the source was not")
         temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
         painted = self._progress(self._stages(0), 0)
         frames = (frame for frame, _ in painted)
         try:
-            count = animation.write_animation(
-                temporary, animation.FORMATS[self.target.suffix.lower()], frames, self.source.facts, self.args.quality
-            )
+            count = animation.write_animation(temporary, format, frames, self.source.facts, self.args.quality)
             if count < self.painted:
                 self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
             self._refuse_existing()
@@ -179,6 +183,7 @@ class Run:
 
     def preview(self) -> int:
         """One painted still for each second, as JPEG files in a folder beside the target."""
+        self._say_notes()
         folder = self.target.with_name(f"{self.target.stem}-preview")
         last = -1
         for frame in prefetch(self.source.frames(), _READ_AHEAD):
@@ -197,8 +202,15 @@ class Run:
         self.notes.append(note)
         print(f"{self.source.file}: {note}", file=sys.stderr, flush=True)
 
+    def _say_notes(self) -> None:
+        """What reading did to the pictures, as far as it is known and was not said yet."""
+        for note in self.source.notes:
+            if note not in self.notes:
+                self.say(note)
+
     def tell(self, seconds: float) -> None:
         """What was done, on standard output; what was lost, on standard error."""
+        self._say_notes()
         for loss in self.source.losses.told():
             self.say(loss)
         facts = {"source": str(self.source.file), "target": str(self.target), "style": self.stylizer.card.name}
@@ -233,23 +245,10 @@ class Run:
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
         args, stat = self.args, self.source.file.stat()
-        names = [
-            "codec",
-            "crf",
-            "pix_fmt",
-            "max_side",
-            "start",
-            "end",
-            "side_by_side",
-            "strength",
-            "keep_color",
-            "faces",
-            "face_strength",
-            "drawn_px",
-            "steady",
-            "segment_frames",
-        ]
-        given = {name: getattr(args, name) for name in names}
+        names = (
+            "codec crf pix_fmt max_side start end side_by_side strength keep_color faces face_strength drawn_px steady"
+        )
+        given = {name: getattr(args, name) for name in [*names.split(), "segment_frames"]}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
         return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
 

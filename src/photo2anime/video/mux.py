@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
-import av
 from av.error import FFmpegError
 
 from photo2anime.media import open_input, open_output
@@ -101,7 +100,16 @@ class Muxer:
             stream.set_display_matrix(self.encoding.facts.display_matrix)
         if container:
             _copy_stream_tags(container.streams[self.source.stream_index], stream)
+        self._set_tags(stream.metadata)
         return stream
+
+    def _set_tags(self, tags: dict[str, str]) -> None:
+        """The picture's tags made true for the result. That there is transparency is written by the muxer itself."""
+        for name in [name for name in tags if name.lower() == "alpha_mode"]:
+            del tags[name]
+        if self.source.start and "timecode" in tags:
+            del tags["timecode"]
+            self.say("the timecode is left out, because it counts from the beginning of the whole video")
 
     def _add_others(self, out: Any, container: Any) -> dict[int, Any]:
         """For each kept stream of the source by its index: what turns its packets into those of the result."""
@@ -115,6 +123,8 @@ class Muxer:
                 continue
             if stream.type == "data" and container.chapters() and self.format in ("mp4", "mov"):
                 continue  # the track MP4 keeps chapter titles in; it is written anew
+            if stream.type == "data" and "timecode" in stream.metadata:
+                continue  # a tag of the picture says the same, and the muxer makes a track of it
             if stream.type not in ("audio", "subtitle") or stream.codec_context is None:
                 self.say(f"{name} is left out: {self.format} results hold one picture, sound and subtitles")
                 continue
@@ -191,11 +201,10 @@ class _Waiting:
             coded, self.next = self.next, next(self.packets, None)
             if self.last_shown is None or coded.pts > self.last_shown.pts:
                 self.last_shown = coded
-            packet = av.Packet(coded.data)
-            packet.pts, packet.dts, packet.duration = coded.pts, coded.dts, coded.duration
+            packet = coded.packet()
             if self.next is None:  # MP4 counts from dts to dts, and its last packet has to make up the whole length
                 packet.duration = self.last_shown.duration
-            packet.time_base, packet.is_keyframe, packet.stream = self.time_base, coded.key, self.stream
+            packet.time_base, packet.stream = self.time_base, self.stream
             yield packet
 
 

@@ -17,7 +17,7 @@ from photo2anime.types import Photo2AnimeError
 from photo2anime.video.encoder import Coded
 
 State = dict[str, NDArray[Any]]
-_RECORD = struct.Struct("<qqqBI")  # pts, dts, duration, key, bytes that follow
+_RECORD = struct.Struct("<qqqBII")  # pts, dts, duration, key, bytes of data and of alpha that follow
 
 
 class Segments:
@@ -58,7 +58,9 @@ class Segments:
         with open(state_file, "wb") as file:
             np.savez(file, **state)  # type: ignore[arg-type]  # numpy's stubs take ** for its own options
         header = {"frames": len(packets), "shift": shift}
-        records = (_RECORD.pack(p.pts, p.dts, p.duration, p.key, len(p.data)) + p.data for p in packets)
+        records = (
+            _RECORD.pack(p.pts, p.dts, p.duration, p.key, len(p.data), len(p.alpha)) + p.data + p.alpha for p in packets
+        )
         _write_whole(self._part(self.count), json.dumps(header).encode() + b"\n" + b"".join(records))
         self._state(self.count - 1).unlink(missing_ok=True)
         self.count, self.frames, self.shift = self.count + 1, self.frames + len(packets), max(self.shift, shift)
@@ -69,10 +71,11 @@ class Segments:
             content = self._part(number).read_bytes()
             at = content.index(b"\n") + 1
             while at < len(content):
-                pts, dts, duration, key, size = _RECORD.unpack_from(content, at)
+                pts, dts, duration, key, size, beside = _RECORD.unpack_from(content, at)
                 at += _RECORD.size
-                yield Coded(content[at : at + size], pts, dts - self.shift, duration, bool(key))
-                at += size
+                data, alpha = content[at : at + size], content[at + size : at + size + beside]
+                yield Coded(data, pts, dts - self.shift, duration, bool(key), alpha)
+                at += size + beside
 
     def remove(self) -> None:
         """Takes the folder away."""

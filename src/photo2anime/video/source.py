@@ -13,13 +13,16 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
+from numpy.typing import NDArray
 
 from photo2anime.media import MAX_MEGAPIXELS, open_input
 from photo2anime.types import RGB, Photo2AnimeError
+from photo2anime.video.decode import decoder_of, deinterlaced, has_alpha, is_interlaced
 from photo2anime.video.frames import Colors, Facts, Frame, Losses
+from photo2anime.video.tonemap import HDR_TRANSFERS, SDR, tone_map_for
 
 _UNSPECIFIED = 2
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # matrix of H.273 -> what libswscale calls it
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # matrix of H.273 -> what libswscale calls it
 _HD_HEIGHT = 720  # untagged video this tall is BT.709 to every player, below it BT.601
 _PLAUSIBLE_FRAMES = 4  # a last frame may show this much longer than the others do on average
 _SANE_FPS = (Fraction(1, 100), Fraction(1000))
@@ -29,24 +32,30 @@ class VideoSource:
     """A video opened for painting. Use it in a `with`.
 
     max_side: the longer side in pixels is shrunk to this. start, end: seconds; frames from start on and before end.
+    `notes`, in whole clauses, is what was done to the pictures beside decoding them; reading may add to it. HDR and
+    wide colours come as SDR, BT.709 (tonemap), interlaced frames as whole ones (decode), transparency in Frame.alpha.
     Raises Photo2AnimeError when the file is no video, or has no picture that decodes.
     """
 
     def __init__(self, file: Path, *, max_side: int | None = None, start: float = 0, end: float | None = None) -> None:
-        self.file, self.start, self.end = file, Fraction(start), None if end is None else Fraction(end)
-        self.losses = Losses()
+        self.file, self.start, self.end = file, Fraction(str(start)), None if end is None else Fraction(str(end))
+        self.losses, self.notes = Losses(), list[str]()
         self.container = open_input(file)
         try:
             self.stream = _main_video(self.container, file)
             first = self._first_frame()
+            self.colors = _colors(first)
+            self.tone_map = tone_map_for(self.colors)
+            if self.tone_map:
+                self.notes.append(self.tone_map.note)
+            if is_interlaced(first):
+                self._note_interlaced()
             self.stream_index: int | None = self.stream.index
             self.facts = self._facts(first, max_side)
         except BaseException:
             self.container.close()
             raise
-        matrix = self.facts.colors.matrix
-        guessed = 1 if self.facts.height >= _HD_HEIGHT else 6
-        self.matrix = _SWSCALE.get(guessed if matrix == _UNSPECIFIED else matrix, 5)
+        self.matrix = self._swscale_name(self.facts.colors)
 
     def __enter__(self) -> VideoSource:
         return self
@@ -75,7 +84,8 @@ class VideoSource:
                 continue  # before the cut: decoded only because the frames after it need it
             number += 1
             if number > skip:
-                held = Frame(self._upright(decoded), last - offset, 0)
+                rgb, alpha = self._upright(decoded)
+                held = Frame(rgb, last - offset, 0, alpha)
         if held is not None and last is not None:
             yield replace(held, duration=self._last_duration(last))
         self._look_for_a_missing_end(last)
@@ -94,10 +104,10 @@ class VideoSource:
             if self.start:
                 earlier = max(stream.start_time or 0, round((self.start - 1) / stream.time_base))
                 container.seek(earlier, stream=stream, backward=True)
-            yield from self._decode(container, stream)
+            yield from deinterlaced(self._decode(container, stream), stream.time_base, self._note_interlaced)
 
     def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets = container.demux(stream)
+        packets, other = container.demux(stream), decoder_of(stream)
         while True:
             try:
                 packet = next(packets, None)
@@ -107,7 +117,7 @@ class VideoSource:
             if packet is None:
                 return
             try:
-                for decoded in packet.decode():
+                for decoded in other.decode(packet if packet.size else None) if other else packet.decode():
                     self.losses.damaged_frames += bool(decoded.is_corrupt)
                     yield decoded
             except FFmpegError:
@@ -146,21 +156,40 @@ class VideoSource:
             quarter_turns=round(first.rotation / 90) % 4,
             display_matrix=_display_matrix(first),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            colors=_colors(first),
+            colors=SDR if self.tone_map else self.colors,
+            alpha=has_alpha(first),
         )
 
-    def _upright(self, decoded: Any) -> RGB:
-        facts = self.facts
-        rgb = decoded.reformat(
+    def _upright(self, decoded: Any) -> tuple[RGB, NDArray[np.uint8] | None]:
+        """Upright sRGB, (H, W, 3) uint8, and the transparency, (H, W) uint8 or None."""
+        facts, deep = self.facts, self.tone_map is not None
+        pixels = decoded.reformat(
             width=facts.width,
             height=facts.height,
-            format="rgb24",
-            src_colorspace=self.matrix,
-            src_color_range=facts.colors.range or 1,
+            format=("rgba64le" if deep else "rgba") if facts.alpha else ("rgb48le" if deep else "rgb24"),
+            src_colorspace=self._swscale_name(self.colors),
+            src_color_range=self.colors.range or 1,
             dst_color_range=2,
             interpolation="AREA" if (decoded.height, decoded.width) != (facts.height, facts.width) else None,
         ).to_ndarray()
-        return np.ascontiguousarray(np.rot90(rgb, facts.quarter_turns)) if facts.quarter_turns else rgb
+        if facts.quarter_turns:
+            pixels = np.rot90(pixels, facts.quarter_turns)
+        rgb, alpha = pixels[..., :3], pixels[..., 3] if facts.alpha else None
+        if self.tone_map is not None:
+            rgb, alpha = self.tone_map(rgb), None if alpha is None else (alpha >> 8).astype(np.uint8)
+        return np.ascontiguousarray(rgb), None if alpha is None else np.ascontiguousarray(alpha)
+
+    def _swscale_name(self, colors: Colors) -> int:
+        """What libswscale calls the matrix of these colours, guessed where they do not say."""
+        guessed = 1 if self.facts.height >= _HD_HEIGHT else 6
+        if colors.transfer in HDR_TRANSFERS:
+            guessed = 9
+        return _SWSCALE.get(guessed if colors.matrix == _UNSPECIFIED else colors.matrix, 5)
+
+    def _note_interlaced(self) -> None:
+        note = "interlaced: each two fields became one picture (bwdif), at the time of the first"
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _last_duration(self, last: int) -> int:
         """How long the last frame shows, in units of the time base: to the end the file announces, if that is near."""
