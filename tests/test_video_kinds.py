@@ -19,7 +19,8 @@ from conftest import photo_of
 from photo2anime.cli import main
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB
-from photo2anime.video.frames import Frame
+from photo2anime.video.encoder import SegmentEncoder, plan_encoding
+from photo2anime.video.frames import Facts, Frame
 from photo2anime.video.source import VideoSource
 from photo2anime.video.whole import stills
 
@@ -372,3 +373,40 @@ def test_timecode_is_kept_without_a_word(tmp_path: Path, capsys: pytest.CaptureF
             assert [s.metadata.get("timecode") for s in container.streams] == ["01:00:00:00"] * 2
     convert(film, tmp_path / "c.mov", "--start", "0.2")
     assert "the timecode is left out" in capsys.readouterr().err
+
+
+# The same every time
+
+
+def filled(rng: np.random.Generator, size: tuple[int, int], pix_fmt: str) -> None:
+    """Memory that frames lay in, left full of noise."""
+    height, width = size
+    for number in range(6):
+        noise = rng.integers(0, 256, (height + 5 * number, width + 16 * number, 3), np.uint8)
+        av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pix_fmt)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "size", "runs"),
+    [
+        ("h264", "yuv420p", (480, 854), 14),
+        ("h264", "yuv420p10le", (480, 854), 6),
+        ("h264", "yuv420p", (48, 64), 30),
+        ("hevc", "yuv420p", (180, 320), 4),
+        ("vp9", "yuva420p", (180, 320), 4),
+        ("av1", "yuv420p10le", (180, 318), 4),
+        ("prores", "yuva444p10le", (240, 854), 5),
+    ],
+)
+def test_the_same_frames_give_the_same_bytes(codec: str, pix_fmt: str, size: tuple[int, int], runs: int) -> None:
+    facts = Facts(*size, Fraction(1, 25), Fraction(25), alpha="a" in pix_fmt)
+    encoding = plan_encoding(facts, 5, "mov" if codec == "prores" else "webm", codec, None, pix_fmt)
+    frames = [Frame(rgb, number, 1) for number, rgb in enumerate(moving(8, *size))]
+    rng, streams = np.random.default_rng(0), set()
+    for _ in range(runs):
+        filled(rng, size, pix_fmt)
+        encoder = SegmentEncoder(encoding, global_header=True)
+        for frame in frames:
+            encoder.add(frame)
+        streams.add(b"".join(packet.data + packet.alpha for packet in encoder.finish()[0]))
+    assert len(streams) == 1

@@ -87,7 +87,7 @@ def _sampled(container: av.container.InputContainer, every_seconds: float) -> It
     due, seconds = 0.0, 0.0
     for frame in container.decode(stream):
         seconds = float(frame.time) if frame.time is not None else seconds + 1 / 25
-        thumb = frame.reformat(*_THUMB, format="gray", interpolation="AREA").to_ndarray().astype(np.float32)
+        thumb = frame.reformat(*_THUMB, format="gray", interpolation="AREA", threads=1).to_ndarray().astype(np.float32)
         if before is None or float(np.abs(thumb - before).mean()) > _CUT_LEVELS:
             due = seconds + (_SETTLE_SECONDS if before is not None else 0.0)
         before = thumb
@@ -97,7 +97,7 @@ def _sampled(container: av.container.InputContainer, every_seconds: float) -> It
 
 
 def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> RGB:
-    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    rgb = frame.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)
     aspect = stream.sample_aspect_ratio
     if aspect and aspect != 1:
         height, width = rgb.shape[:2]

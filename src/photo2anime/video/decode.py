@@ -57,6 +57,7 @@ def deinterlaced(frames: Iterable[Any], time_base: Fraction, found: Callable[[],
 
 def _bwdif(frame: Any, time_base: Fraction) -> Any:
     graph = av.filter.Graph()
+    graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name, time_base=time_base)
     graph.link_nodes(
         source, graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced"), graph.add("buffersink")

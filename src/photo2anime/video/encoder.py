@@ -12,6 +12,7 @@ from av.packet import PacketSideData, PktSideDataT
 from numpy.typing import NDArray
 
 from photo2anime.pixels import next_multiple, pad_bottom_right
+from photo2anime.runtime import cpu_features
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.frames import Facts, Frame
 
@@ -93,6 +94,8 @@ class Encoding:
         context.color_range, context.colorspace = colors.range, colors.matrix
         context.color_primaries, context.color_trc = colors.primaries, colors.transfer
         context.options = dict(self.codec.options) | ({} if self.crf is None else {"crf": str(self.crf)})
+        if self.codec.encoder == "libx264" and "avx512f" in cpu_features():
+            context.options |= {"x264-params": "asm=AVX2"}  # its AVX-512 code lets stray memory into the result
         if global_header:
             context.flags |= av.codec.context.Flags.global_header
         if self.codec.tag:
@@ -173,6 +176,7 @@ def to_video_frame(frame: Frame, encoding: Encoding) -> Any:
         src_color_range=2,
         dst_colorspace=encoding.matrix,
         dst_color_range=colors.range or 1,
+        threads=1,  # with more, libswscale's parts write over the first pixels of one another (10 bits, odd widths)
     )
     coded.colorspace, coded.color_range = colors.matrix, colors.range
     coded.color_primaries, coded.color_trc = colors.primaries, colors.transfer

@@ -171,6 +171,7 @@ class VideoSource:
             src_color_range=self.colors.range or 1,
             dst_color_range=2,
             interpolation="AREA" if (decoded.height, decoded.width) != (facts.height, facts.width) else None,
+            threads=1,  # as in encoder.to_video_frame
         ).to_ndarray()
         if facts.quarter_turns:
             pixels = np.rot90(pixels, facts.quarter_turns)
