@@ -77,6 +77,8 @@ def open_input(file: Path) -> Any:
             metadata_errors="replace",
             io_open=_open_nothing,
         )
+    except MemoryError:
+        raise
     except (FFmpegError, ValueError) as error:
         raise Photo2AnimeError(
             f"{file} is not a video this program knows, or its index is lost ({_reason(error)}); "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from photo2anime.arguments import add_look_arguments, need, number, share
-from photo2anime.types import Look, Precision
+from photo2anime.types import Look, Photo2AnimeError, Precision
 
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
@@ -77,7 +77,10 @@ def _add_painting(p: ArgumentParser) -> None:
 
 def _video(args: Namespace) -> int:
     need("video", "video", "av")
-    from photo2anime.video.convert import video
+    try:
+        from photo2anime.video.convert import video
+    except ImportError as error:  # it is there, but a library under it would not load
+        raise Photo2AnimeError(f"video cannot start ({error}); is there enough memory?") from error
 
     return video(args)
 

@@ -38,17 +38,23 @@ Progress = Callable[[int, int | None], None]  # frames done, frames in all as fa
 
 def video(args: Namespace) -> int:
     """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
-    file = Path(args.video)
+    try:
+        return _video(args)
+    except MemoryError:
+        why = f"{args.video}: memory ran out; try --max-side or --tile, or close other programs"
+        return _failed(args, Photo2AnimeError(why))
+
+
+def _video(args: Namespace) -> int:
     stylizer = Stylizer.load(args.style, device=args.device, tile_px=args.tile, precision=args.precision)
     started = time.perf_counter()
     if args.end is not None and args.end <= args.start:
         raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
     try:
-        source = _open(file, args)
+        source = _open(Path(args.video), args)
     except Photo2AnimeError as error:
         return _failed(args, error)
-    with source:
-        run = Run(args, source, stylizer)
+    with source, closing(Run(args, source, stylizer)) as run:
         if args.preview:
             return run.preview()
         paint = run.to_animation if run.is_animation else run.to_video()
@@ -62,7 +68,10 @@ def video(args: Namespace) -> int:
 
 
 class Run:
-    """One video on its way. args: what the command line was given. progress: told of each painted frame."""
+    """One video on its way. args: what the command line was given. progress: told of each painted frame.
+
+    Close it in the end: what is painted is then open to other runs, and gone where nothing is worth keeping.
+    """
 
     def __init__(
         self, args: Namespace, source: Source, stylizer: Stylizer, progress: Progress = lambda done, total: None
@@ -73,8 +82,16 @@ class Run:
         look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
         self.frame_painter = FramePainter(stylizer, look)
         self.steady = Steady(args.steady)
+        self.segments = Segments(self.target, self._settings())
         self.painted = 0
         self.notes: list[str] = []
+
+    def close(self, *, keep: bool = True) -> None:
+        """Ends this run's hold on what is painted. keep: leave whole segments for --resume."""
+        if keep and self.segments.count:
+            self.segments.close()
+        else:
+            self.segments.remove()
 
     def to_video(self) -> Callable[[], None]:
         """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
@@ -88,29 +105,23 @@ class Run:
         self._note_sizes(facts, encoding.height, encoding.width)
         muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
-        segments = self.segments()
         self._say_notes()
         with told_as_ours(self.target):
-            self._go_on_from(segments.open(args.resume))
-        if segments.frames:
-            self.say(f"going on after {segments.frames} frames that are done")
-        return lambda: self._paint_segments(encoding, muxer, segments)
+            self._go_on_from(self.segments.open(args.resume))
+        if self.segments.frames:
+            self.say(f"going on after {self.segments.frames} frames that are done")
+        return lambda: self._paint_segments(encoding, muxer)
 
-    def segments(self) -> Segments:
-        """What is painted already, beside the target."""
-        return Segments(self.target, self._settings())
-
-    def _paint_segments(self, encoding: Encoding, muxer: Muxer, segments: Segments) -> None:
+    def _paint_segments(self, encoding: Encoding, muxer: Muxer) -> None:
         """The result as a video file; segments that are done stay beside it until it is whole."""
+        segments = self.segments
         self.painted = segments.frames
         frames = self._progress(self._stages(segments.frames), segments.frames)
         try:
             while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
                 segments.add(*batch)
         except BaseException:
-            if not segments.count:
-                segments.remove()
-            else:
+            if segments.count:
                 self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
             raise
         finally:
@@ -118,10 +129,14 @@ class Run:
         if not segments.count:
             raise Photo2AnimeError(f"{self.source.file}: no frame between --start and --end could be decoded")
         whole = segments.folder / f"whole{self.target.suffix}"
-        muxer.write(whole, segments.packets())
-        sync(whole)
-        self._refuse_existing()
-        os.replace(whole, self.target)
+        try:
+            muxer.write(whole, segments.packets())
+            sync(whole)
+            self._refuse_existing()
+            os.replace(whole, self.target)
+        except BaseException:
+            whole.unlink(missing_ok=True)
+            raise
         segments.remove()
 
     def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:

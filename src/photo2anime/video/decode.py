@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-from av.error import FFmpegError
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave the transparency out
 _LEAST_SIDE_PX = 4  # smaller pictures have no fields to speak of
@@ -77,7 +76,7 @@ def _ready(graph: Any, time_base: Fraction) -> Iterator[Any]:
     while True:
         try:
             frame = graph.pull()
-        except (BlockingIOError, EOFError, FFmpegError):
+        except (BlockingIOError, EOFError):
             return
         if frame.pts is not None and frame.time_base:
             frame.pts = round(frame.pts * frame.time_base / time_base)

@@ -226,7 +226,7 @@ class _told:  # noqa: N801  reads as a statement
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FFmpegError):
+        if isinstance(error, FFmpegError) and not isinstance(error, MemoryError):
             raise Photo2AnimeError(
                 f"the encoder refused ({error.strerror}); try another --codec or --max-side"
             ) from error

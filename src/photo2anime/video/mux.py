@@ -77,6 +77,8 @@ class Muxer:
             if container:
                 self._copy_tags(out, container)
             out.start_encoding()
+        except MemoryError:
+            raise
         except (FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise Photo2AnimeError(
@@ -171,6 +173,8 @@ class Muxer:
         while True:
             try:
                 packet = next(packets, None)
+            except MemoryError:
+                raise
             except (FFmpegError, OSError):
                 return  # the reader of the picture has counted it
             if packet is None:

@@ -111,6 +111,8 @@ class VideoSource:
         while True:
             try:
                 packet = next(packets, None)
+            except MemoryError:
+                raise
             except (FFmpegError, OSError):
                 self.losses.broken_packets += 1
                 return
@@ -120,6 +122,10 @@ class VideoSource:
                 for decoded in other.decode(packet if packet.size else None) if other else packet.decode():
                     self.losses.damaged_frames += bool(decoded.is_corrupt)
                     yield decoded
+            except MemoryError:
+                raise
+            except BlockingIOError as error:  # no thread to be had for the decoder
+                raise MemoryError(str(error)) from error
             except FFmpegError:
                 self.losses.broken_packets += 1
 
