@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from clips import make_clip, moving, stamps_of
+from clips import make_clip, moving, packets_of, stamps_of
 from photo2anime.cli import main
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import Photo2AnimeError
@@ -188,6 +189,21 @@ def test_nothing_is_left_where_no_frame_is_taken(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", moving(3))
     assert main(["video", str(source), "--start", "50", "-o", str(tmp_path / "b.mp4")]) == 1
     assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.usefixtures("as_is")
+def test_damaged_sound_is_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = bytearray(make_clip(tmp_path / "a.ts", moving(20), sound=1).read_bytes())
+    heads = [match.start() for match in re.finditer(rb"\xff[\xf0\xf1]", content)]
+    for at in heads[6:9]:
+        content[at + 4] = 0  # how long an AAC frame says it is: MP4 cannot take these
+    (tmp_path / "bad.ts").write_bytes(content)
+    assert main(["video", str(tmp_path / "bad.ts"), "-o", str(tmp_path / "b.mp4")]) == 1
+    told = capsys.readouterr().err
+    assert "damaged packets could not be decoded" in told and told.count("\n") == 1
+    assert len(stamps_of(tmp_path / "b.mp4")) == 20
+    good, kept = (len(packets_of(tmp_path / name, "audio")[0]) for name in ("a.ts", "b.mp4"))
+    assert good - 6 <= kept < good
 
 
 # Signals

@@ -41,20 +41,39 @@ class Muxer:
         self.say = lambda note: None  # each was said now; writing says nothing twice
 
     def write(self, file: Path, packets: Iterable[Coded]) -> None:
-        """The whole file. packets in coding order, timestamps in units of the source's time base."""
-        with self._reopened() as container:
-            out, video, others = self._begin(file, container, faststart=True)
-            with out:
-                painted = _Waiting(packets, video, self.encoding.facts.time_base)
-                for packet, when in self._others(container, others):
-                    for ready in painted.until(when):
-                        out.mux(ready)
-                    for one in others[packet.stream.index](packet):
-                        out.mux(one)
-                for ready in painted.until(None):
-                    out.mux(ready)
-                for recoded in {id(c): c for c in others.values() if isinstance(c, Recoded)}.values():
-                    out.mux(recoded.rest())
+        """The whole file. packets in coding order, timestamps in units of the source's time base.
+
+        Damaged packets of sound and subtitles that the container refuses are left out and counted.
+        """
+        try:
+            with self._reopened() as container:
+                out, video, others = self._begin(file, container, faststart=True)
+                with out:
+                    self._fill(out, _Waiting(packets, video, self.encoding.facts.time_base), container, others)
+        except (MemoryError, OSError):
+            raise
+        except FFmpegError as error:
+            raise Photo2AnimeError(f"{self.format} cannot hold this ({error.strerror}); try -o NAME.mkv") from error
+
+    def _fill(self, out: Any, painted: _Waiting, container: Any, others: dict[int, Any]) -> None:
+        for packet, when in self._others(container, others):
+            for ready in painted.until(when):
+                out.mux(ready)
+            for one in others[packet.stream.index](packet):
+                self._mux_other(out, one)
+        for ready in painted.until(None):
+            out.mux(ready)
+        for recoded in {id(c): c for c in others.values() if isinstance(c, Recoded)}.values():
+            for one in recoded.rest():
+                self._mux_other(out, one)
+
+    def _mux_other(self, out: Any, packet: Any) -> None:
+        try:
+            out.mux(packet)
+        except (MemoryError, OSError):
+            raise
+        except FFmpegError:
+            self.source.losses.broken_packets += 1
 
     def _reopened(self) -> AbstractContextManager[Any]:
         """The source as a container of streams; None inside for an animated picture, which is no container."""
