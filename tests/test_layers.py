@@ -28,6 +28,7 @@ LAYERS = {  # each module may import those of lower rank
     "runtime": 2,
     "metadata": 1,
     "image_io": 2,
+    "media": 1,
     "arguments": 1,
     "faces": 3,
     "enlarge": 3,

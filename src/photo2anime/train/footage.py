@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from photo2anime.image_io import READABLE, read_image
+from photo2anime.media import open_input
 from photo2anime.pixels import luma
 from photo2anime.types import RGB, Photo2AnimeError
 
@@ -71,7 +72,7 @@ def pictures_of(footage: Footage, every_seconds: float) -> Iterator[tuple[float 
         yield None, read_image(footage.file).rgb
         return
     try:
-        with av.open(str(footage.file)) as container:
+        with open_input(footage.file) as container:
             if not container.streams.video:
                 raise Photo2AnimeError("has no pictures in it, only sound; give a film")
             yield from _sampled(container, every_seconds)
@@ -86,7 +87,7 @@ def _sampled(container: av.container.InputContainer, every_seconds: float) -> It
     due, seconds = 0.0, 0.0
     for frame in container.decode(stream):
         seconds = float(frame.time) if frame.time is not None else seconds + 1 / 25
-        thumb = frame.reformat(*_THUMB, format="gray", interpolation="AREA").to_ndarray().astype(np.float32)
+        thumb = frame.reformat(*_THUMB, format="gray", interpolation="AREA", threads=1).to_ndarray().astype(np.float32)
         if before is None or float(np.abs(thumb - before).mean()) > _CUT_LEVELS:
             due = seconds + (_SETTLE_SECONDS if before is not None else 0.0)
         before = thumb
@@ -96,7 +97,7 @@ def _sampled(container: av.container.InputContainer, every_seconds: float) -> It
 
 
 def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> RGB:
-    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    rgb = frame.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)
     aspect = stream.sample_aspect_ratio
     if aspect and aspect != 1:
         height, width = rgb.shape[:2]

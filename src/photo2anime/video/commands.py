@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from photo2anime.arguments import add_look_arguments, need, number, share
-from photo2anime.types import Look
+from photo2anime.types import Look, Photo2AnimeError
 
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
@@ -24,9 +24,15 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("video", metavar="IN", help="a video or an animated picture")
     p.add_argument("-o", "--out", metavar="OUT", help="a file (.mp4 .mov .mkv .webm .gif .webp .png .avif) or a folder")
     _add_painting(p)
-    p.add_argument("--codec", choices=("h264", "hevc", "vp9", "av1"), help="default: h264, and vp9 in WebM")
+    p.add_argument(
+        "--codec",
+        choices=("h264", "hevc", "vp9", "av1", "prores"),
+        help="default: h264, and vp9 in WebM; with transparency prores in MOV and vp9 in MKV",
+    )
     p.add_argument("--crf", type=int, metavar="N", help="quality, lower is better; default h264 18, hevc 20, others 28")
-    p.add_argument("--pix-fmt", default="yuv420p", metavar="NAME", help="default yuv420p, which plays everywhere")
+    p.add_argument(
+        "--pix-fmt", metavar="NAME", help="default: yuv420p, which plays everywhere, or what keeps transparency"
+    )
     p.add_argument("-q", "--quality", type=int, choices=range(1, 101), metavar="1..100", help="of WebP and AVIF")
     p.add_argument("--start", type=_seconds, default=0.0, metavar="TIME", help="begin here: seconds, or [H:]M:S")
     p.add_argument("--end", type=_seconds, metavar="TIME", help="end before here")
@@ -64,7 +70,10 @@ def _add_painting(p: ArgumentParser) -> None:
 
 def _video(args: Namespace) -> int:
     need("video", "video", "av")
-    from photo2anime.video.convert import video
+    try:
+        from photo2anime.video.convert import video
+    except ImportError as error:  # it is there, but a library under it would not load
+        raise Photo2AnimeError(f"video cannot start ({error}); is there enough memory?") from error
 
     return video(args)
 

@@ -19,7 +19,7 @@ from photo2anime.image_io import WriteOptions, write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
 from photo2anime.video import animation
-from photo2anime.video.encoder import CONTAINERS, Encoding, SegmentEncoder, plan_encoding
+from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, usual_codec
 from photo2anime.video.frames import Facts, Frame
 from photo2anime.video.mux import Muxer
 from photo2anime.video.prefetch import prefetch
@@ -38,7 +38,14 @@ Progress = Callable[[int, int | None], None]  # frames done, frames in all as fa
 
 def video(args: Namespace) -> int:
     """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
-    file = Path(args.video)
+    try:
+        return _video(args)
+    except MemoryError:
+        why = f"{args.video}: memory ran out; try --max-side or --tile, or close other programs"
+        return _failed(args, Photo2AnimeError(why))
+
+
+def _video(args: Namespace) -> int:
     stylizer = Stylizer.load(
         args.style, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free
     )
@@ -46,11 +53,10 @@ def video(args: Namespace) -> int:
     if args.end is not None and args.end <= args.start:
         raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
     try:
-        source = _open(file, args)
+        source = _open(Path(args.video), args)
     except Photo2AnimeError as error:
         return _failed(args, error)
-    with source:
-        run = Run(args, source, stylizer)
+    with source, closing(Run(args, source, stylizer)) as run:
         if args.preview:
             return run.preview()
         paint = run.to_animation if run.is_animation else run.to_video()
@@ -64,7 +70,10 @@ def video(args: Namespace) -> int:
 
 
 class Run:
-    """One video on its way. args: what the command line was given. progress: told of each painted frame."""
+    """One video on its way. args: what the command line was given. progress: told of each painted frame.
+
+    Close it in the end: what is painted is then open to other runs, and gone where nothing is worth keeping.
+    """
 
     def __init__(
         self, args: Namespace, source: Source, stylizer: Stylizer, progress: Progress = lambda done, total: None
@@ -75,42 +84,46 @@ class Run:
         look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
         self.frame_painter = FramePainter(stylizer, look)
         self.steady = Steady(args.steady)
+        self.segments = Segments(self.target, self._settings())
         self.painted = 0
         self.notes: list[str] = []
+
+    def close(self, *, keep: bool = True) -> None:
+        """Ends this run's hold on what is painted. keep: leave whole segments for --resume."""
+        if keep and self.segments.count:
+            self.segments.close()
+        else:
+            self.segments.remove()
 
     def to_video(self) -> Callable[[], None]:
         """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
         args, source = self.args, self.source
-        format, usual_codec = CONTAINERS[self.target.suffix.lower()]
         facts = _tagged(source.facts)
-        encoding = plan_encoding(
-            facts, source.matrix, args.codec or usual_codec, args.crf, args.pix_fmt, 1 + args.side_by_side
-        )
+        format, codec = usual_codec(self.target.suffix.lower(), facts.alpha)
+        codec = args.codec or codec
+        encoding = plan_encoding(facts, source.matrix, format, codec, args.crf, args.pix_fmt, 1 + args.side_by_side)
+        if facts.alpha and not encoding.alpha:
+            self.say(f"transparency is lost: {codec} in {format} cannot hold it; -o NAME.webm or -o NAME.mov can")
         self._note_sizes(facts, encoding.height, encoding.width)
         muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
         muxer.check()
-        segments = self.segments()
+        self._say_notes()
         with told_as_ours(self.target):
-            self._go_on_from(segments.open(args.resume))
-        if segments.frames:
-            self.say(f"going on after {segments.frames} frames that are done")
-        return lambda: self._paint_segments(encoding, muxer, segments)
+            self._go_on_from(self.segments.open(args.resume))
+        if self.segments.frames:
+            self.say(f"going on after {self.segments.frames} frames that are done")
+        return lambda: self._paint_segments(encoding, muxer)
 
-    def segments(self) -> Segments:
-        """What is painted already, beside the target."""
-        return Segments(self.target, self._settings())
-
-    def _paint_segments(self, encoding: Encoding, muxer: Muxer, segments: Segments) -> None:
+    def _paint_segments(self, encoding: Encoding, muxer: Muxer) -> None:
         """The result as a video file; segments that are done stay beside it until it is whole."""
+        segments = self.segments
         self.painted = segments.frames
         frames = self._progress(self._stages(segments.frames), segments.frames)
         try:
             while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
                 segments.add(*batch)
         except BaseException:
-            if not segments.count:
-                segments.remove()
-            else:
+            if segments.count:
                 self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
             raise
         finally:
@@ -118,10 +131,14 @@ class Run:
         if not segments.count:
             raise Photo2AnimeError(f"{self.source.file}: no frame between --start and --end could be decoded")
         whole = segments.folder / f"whole{self.target.suffix}"
-        muxer.write(whole, segments.packets())
-        sync(whole)
-        self._refuse_existing()
-        os.replace(whole, self.target)
+        try:
+            muxer.write(whole, segments.packets())
+            sync(whole)
+            self._refuse_existing()
+            os.replace(whole, self.target)
+        except BaseException:
+            whole.unlink(missing_ok=True)
+            raise
         segments.remove()
 
     def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
@@ -135,13 +152,15 @@ class Run:
 
     def to_animation(self) -> None:
         """The result as an animated picture, through a temporary file."""
+        self._say_notes()
+        format = animation.FORMATS[self.target.suffix.lower()]
+        if format == "AVIF" and self.source.facts.plays:
+            self.say("AVIF results are shown again and again; the source was not")
         temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
         painted = self._progress(self._stages(0), 0)
         frames = (frame for frame, _ in painted)
         try:
-            count = animation.write_animation(
-                temporary, animation.FORMATS[self.target.suffix.lower()], frames, self.source.facts, self.args.quality
-            )
+            count = animation.write_animation(temporary, format, frames, self.source.facts, self.args.quality)
             if count < self.painted:
                 self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
             self._refuse_existing()
@@ -181,6 +200,7 @@ class Run:
 
     def preview(self) -> int:
         """One painted still for each second, as JPEG files in a folder beside the target."""
+        self._say_notes()
         folder = self.target.with_name(f"{self.target.stem}-preview")
         last = -1
         for frame in prefetch(self.source.frames(), _READ_AHEAD):
@@ -199,8 +219,15 @@ class Run:
         self.notes.append(note)
         print(f"{self.source.file}: {note}", file=sys.stderr, flush=True)
 
+    def _say_notes(self) -> None:
+        """What reading did to the pictures, as far as it is known and was not said yet."""
+        for note in self.source.notes:
+            if note not in self.notes:
+                self.say(note)
+
     def tell(self, seconds: float) -> None:
         """What was done, on standard output; what was lost, on standard error."""
+        self._say_notes()
         for loss in self.source.losses.told():
             self.say(loss)
         facts = {"source": str(self.source.file), "target": str(self.target), "style": self.stylizer.card.name}
@@ -235,26 +262,15 @@ class Run:
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
         args, stat = self.args, self.source.file.stat()
-        names = [
-            "codec",
-            "crf",
-            "pix_fmt",
-            "max_side",
-            "start",
-            "end",
-            "side_by_side",
-            "strength",
-            "keep_color",
-            "faces",
-            "face_strength",
-            "drawn_px",
-            "lines",
-            "steady",
-            "segment_frames",
-        ]
-        given = {name: getattr(args, name) for name in names}
+        names = (
+            "codec crf pix_fmt max_side start end side_by_side strength keep_color faces face_strength drawn_px lines "
+            "free steady"
+        )
+        given = {name: getattr(args, name) for name in [*names.split(), "segment_frames"]}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
-        return source | {"style": self.stylizer.card.sha256 or str(args.style), "version": __version__} | given
+        card = self.stylizer.card
+        style = {"style": card.sha256 or str(args.style), "grade": card.grade, "version": __version__}
+        return source | style | given
 
     def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
         if height != facts.height or width not in (facts.width, 2 * facts.width):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -42,7 +42,8 @@ class Facts:
 
     time_base: seconds a timestamp counts in. fps: average. frames, seconds: None when the file does not say.
     quarter_turns: counter-clockwise, which make a stored frame upright. display_matrix: the nine numbers that say so in
-    the file, None for none. pixel_aspect: width over height of one pixel. loops: of an animation, 0 is for ever.
+    the file, None for none. pixel_aspect: width over height of one pixel. alpha: whether frames have transparency.
+    plays: how often an animation is shown, 0 is for ever.
     """
 
     height: int
@@ -55,7 +56,8 @@ class Facts:
     display_matrix: tuple[int, ...] | None = None
     pixel_aspect: Fraction = Fraction(1)
     colors: Colors = Colors()
-    loops: int = 0
+    alpha: bool = False
+    plays: int = 0
 
     @property
     def usual_duration(self) -> int:
@@ -65,12 +67,11 @@ class Facts:
 
 @dataclass(slots=True)
 class Losses:
-    """What could not be read, counted while reading. reasons are whole clauses, for people."""
+    """What could not be read, counted while reading."""
 
     broken_packets: int = 0
     damaged_frames: int = 0
     missing_seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
 
     def told(self) -> list[str]:
         """One clause for each kind of loss; empty when all was read."""

@@ -13,6 +13,7 @@ from photo2anime import compose
 from photo2anime.image_io import write_image
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
+from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
 from photo2anime.video.tracks import FramePainter
 
@@ -45,22 +46,24 @@ def newest_frames(source: str) -> Iterator[RGB]:
     """Frames of a camera (by number) or a video file, (H, W, 3) uint8. What the camera sent meanwhile is skipped, so
     that the picture is never late; a file gives every frame. Raises Photo2AnimeError when there is no such camera.
     """
+    if not source.isdigit():
+        with VideoSource(Path(source)) as video:  # OpenCV would open addresses, playlists and numbered pictures
+            yield from (frame.rgb for frame in video.frames())
+        return
     import cv2
 
-    is_camera = source.isdigit()
-    capture = cv2.VideoCapture(int(source) if is_camera else source)
+    capture = cv2.VideoCapture(int(source))
     if not capture.isOpened():
         raise Photo2AnimeError(f"{source} cannot be opened; give a camera's number, such as 0, or a video file")
-    reader = _Newest(capture) if is_camera else capture
+    reader = _Newest(capture)
     try:
         while True:
             found, bgr = reader.read()
             if not found:
                 return
-            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
+            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     finally:
-        if isinstance(reader, _Newest):
-            reader.stop()
+        reader.stop()
         capture.release()
 
 

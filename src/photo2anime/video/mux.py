@@ -10,14 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
-import av
 from av.error import FFmpegError
 
+from photo2anime.media import open_input, open_output
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
 from photo2anime.video.recode import Recoded, recode_audio, recode_subtitles
-from photo2anime.video.source import VideoSource, open_input
+from photo2anime.video.source import VideoSource
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "libopus", "webm": "libopus"}
@@ -41,20 +41,39 @@ class Muxer:
         self.say = lambda note: None  # each was said now; writing says nothing twice
 
     def write(self, file: Path, packets: Iterable[Coded]) -> None:
-        """The whole file. packets in coding order, timestamps in units of the source's time base."""
-        with self._reopened() as container:
-            out, video, others = self._begin(str(file), container, faststart=True)
-            with out:
-                painted = _Waiting(packets, video, self.encoding.facts.time_base)
-                for packet, when in self._others(container, others):
-                    for ready in painted.until(when):
-                        out.mux(ready)
-                    for one in others[packet.stream.index](packet):
-                        out.mux(one)
-                for ready in painted.until(None):
-                    out.mux(ready)
-                for recoded in {id(c): c for c in others.values() if isinstance(c, Recoded)}.values():
-                    out.mux(recoded.rest())
+        """The whole file. packets in coding order, timestamps in units of the source's time base.
+
+        Damaged packets of sound and subtitles that the container refuses are left out and counted.
+        """
+        try:
+            with self._reopened() as container:
+                out, video, others = self._begin(file, container, faststart=True)
+                with out:
+                    self._fill(out, _Waiting(packets, video, self.encoding.facts.time_base), container, others)
+        except (MemoryError, OSError):
+            raise
+        except FFmpegError as error:
+            raise Photo2AnimeError(f"{self.format} cannot hold this ({error.strerror}); try -o NAME.mkv") from error
+
+    def _fill(self, out: Any, painted: _Waiting, container: Any, others: dict[int, Any]) -> None:
+        for packet, when in self._others(container, others):
+            for ready in painted.until(when):
+                out.mux(ready)
+            for one in others[packet.stream.index](packet):
+                self._mux_other(out, one)
+        for ready in painted.until(None):
+            out.mux(ready)
+        for recoded in {id(c): c for c in others.values() if isinstance(c, Recoded)}.values():
+            for one in recoded.rest():
+                self._mux_other(out, one)
+
+    def _mux_other(self, out: Any, packet: Any) -> None:
+        try:
+            out.mux(packet)
+        except (MemoryError, OSError):
+            raise
+        except FFmpegError:
+            self.source.losses.broken_packets += 1
 
     def _reopened(self) -> AbstractContextManager[Any]:
         """The source as a container of streams; None inside for an animated picture, which is no container."""
@@ -63,20 +82,22 @@ class Muxer:
         reopened: AbstractContextManager[Any] = open_input(self.source.file)
         return reopened
 
-    def _begin(self, target: str | IO[bytes], container: Any, faststart: bool) -> tuple[Any, Any, dict[int, Any]]:
+    def _begin(self, target: Path | IO[bytes], container: Any, faststart: bool) -> tuple[Any, Any, dict[int, Any]]:
         flags = ["faststart"] if faststart else []
         if container and any(key.startswith("com.") for key in container.metadata):
             flags.append("use_metadata_tags")  # the only way MP4 keeps names it does not know
         options = {"fflags": "+bitexact"} | ({"movflags": "+".join(["", *flags])} if flags else {})
         if self.format in ("mp4", "mov"):
             options["movie_timescale"] = str(self._timescale(container))
-        out = av.open(target, "w", format=self.format, container_options=options)
+        out = open_output(target, self.format, options)
         try:
             video = self._add_video(out, container)
             others = self._add_others(out, container) if container and self.audio else {}
             if container:
                 self._copy_tags(out, container)
             out.start_encoding()
+        except MemoryError:
+            raise
         except (FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise Photo2AnimeError(
@@ -100,7 +121,16 @@ class Muxer:
             stream.set_display_matrix(self.encoding.facts.display_matrix)
         if container:
             _copy_stream_tags(container.streams[self.source.stream_index], stream)
+        self._set_tags(stream.metadata)
         return stream
+
+    def _set_tags(self, tags: dict[str, str]) -> None:
+        """The picture's tags made true for the result. That there is transparency is written by the muxer itself."""
+        for name in [name for name in tags if name.lower() == "alpha_mode"]:
+            del tags[name]
+        if self.source.start and "timecode" in tags:
+            del tags["timecode"]
+            self.say("the timecode is left out, because it counts from the beginning of the whole video")
 
     def _add_others(self, out: Any, container: Any) -> dict[int, Any]:
         """For each kept stream of the source by its index: what turns its packets into those of the result."""
@@ -114,6 +144,8 @@ class Muxer:
                 continue
             if stream.type == "data" and container.chapters() and self.format in ("mp4", "mov"):
                 continue  # the track MP4 keeps chapter titles in; it is written anew
+            if stream.type == "data" and "timecode" in stream.metadata:
+                continue  # a tag of the picture says the same, and the muxer makes a track of it
             if stream.type not in ("audio", "subtitle") or stream.codec_context is None:
                 self.say(f"{name} is left out: {self.format} results hold one picture, sound and subtitles")
                 continue
@@ -160,7 +192,9 @@ class Muxer:
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:
+            except MemoryError:
+                raise
+            except (FFmpegError, OSError):
                 return  # the reader of the picture has counted it
             if packet is None:
                 return
@@ -190,11 +224,10 @@ class _Waiting:
             coded, self.next = self.next, next(self.packets, None)
             if self.last_shown is None or coded.pts > self.last_shown.pts:
                 self.last_shown = coded
-            packet = av.Packet(coded.data)
-            packet.pts, packet.dts, packet.duration = coded.pts, coded.dts, coded.duration
+            packet = coded.packet()
             if self.next is None:  # MP4 counts from dts to dts, and its last packet has to make up the whole length
                 packet.duration = self.last_shown.duration
-            packet.time_base, packet.is_keyframe, packet.stream = self.time_base, coded.key, self.stream
+            packet.time_base, packet.stream = self.time_base, self.stream
             yield packet
 
 

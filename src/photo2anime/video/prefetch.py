@@ -20,7 +20,10 @@ def prefetch(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     waiting: queue.Queue[object] = queue.Queue(depth)
     stopped = threading.Event()
     thread = threading.Thread(target=_work, args=(items, waiting, stopped), daemon=True, name="prefetch")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # the system gives no more threads
+        raise MemoryError(str(error)) from error
     try:
         while (item := waiting.get()) is not _END:
             if isinstance(item, _Raised):

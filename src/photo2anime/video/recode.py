@@ -21,6 +21,8 @@ class Recoded:
         """What one packet becomes; nothing when it cannot be decoded."""
         try:
             return self._convert(packet)
+        except MemoryError:
+            raise
         except FFmpegError:
             return []
 

@@ -13,12 +13,16 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
+from numpy.typing import NDArray
 
+from photo2anime.media import MAX_MEGAPIXELS, open_input
 from photo2anime.types import RGB, Photo2AnimeError
+from photo2anime.video.decode import decoder_of, deinterlaced, has_alpha, is_interlaced
 from photo2anime.video.frames import Colors, Facts, Frame, Losses
+from photo2anime.video.tonemap import HDR_TRANSFERS, SDR, tone_map_for
 
 _UNSPECIFIED = 2
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # matrix of H.273 -> what libswscale calls it
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # matrix of H.273 -> what libswscale calls it
 _HD_HEIGHT = 720  # untagged video this tall is BT.709 to every player, below it BT.601
 _PLAUSIBLE_FRAMES = 4  # a last frame may show this much longer than the others do on average
 _SANE_FPS = (Fraction(1, 100), Fraction(1000))
@@ -28,24 +32,30 @@ class VideoSource:
     """A video opened for painting. Use it in a `with`.
 
     max_side: the longer side in pixels is shrunk to this. start, end: seconds; frames from start on and before end.
+    `notes`, in whole clauses, is what was done to the pictures beside decoding them; reading may add to it. HDR and
+    wide colours come as SDR, BT.709 (tonemap), interlaced frames as whole ones (decode), transparency in Frame.alpha.
     Raises Photo2AnimeError when the file is no video, or has no picture that decodes.
     """
 
     def __init__(self, file: Path, *, max_side: int | None = None, start: float = 0, end: float | None = None) -> None:
-        self.file, self.start, self.end = file, Fraction(start), None if end is None else Fraction(end)
-        self.losses = Losses()
+        self.file, self.start, self.end = file, Fraction(str(start)), None if end is None else Fraction(str(end))
+        self.losses, self.notes = Losses(), list[str]()
         self.container = open_input(file)
         try:
             self.stream = _main_video(self.container, file)
             first = self._first_frame()
+            self.colors = _colors(first)
+            self.tone_map = tone_map_for(self.colors)
+            if self.tone_map:
+                self.notes.append(self.tone_map.note)
+            if is_interlaced(first):
+                self._note_interlaced()
             self.stream_index: int | None = self.stream.index
             self.facts = self._facts(first, max_side)
         except BaseException:
             self.container.close()
             raise
-        matrix = self.facts.colors.matrix
-        guessed = 1 if self.facts.height >= _HD_HEIGHT else 6
-        self.matrix = _SWSCALE.get(guessed if matrix == _UNSPECIFIED else matrix, 5)
+        self.matrix = self._swscale_name(self.facts.colors)
 
     def __enter__(self) -> VideoSource:
         return self
@@ -74,7 +84,8 @@ class VideoSource:
                 continue  # before the cut: decoded only because the frames after it need it
             number += 1
             if number > skip:
-                held = Frame(self._upright(decoded), last - offset, 0)
+                rgb, alpha = self._upright(decoded)
+                held = Frame(rgb, last - offset, 0, alpha)
         if held is not None and last is not None:
             yield replace(held, duration=self._last_duration(last))
         self._look_for_a_missing_end(last)
@@ -93,22 +104,28 @@ class VideoSource:
             if self.start:
                 earlier = max(stream.start_time or 0, round((self.start - 1) / stream.time_base))
                 container.seek(earlier, stream=stream, backward=True)
-            yield from self._decode(container, stream)
+            yield from deinterlaced(self._decode(container, stream), stream.time_base, self._note_interlaced)
 
     def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets = container.demux(stream)
+        packets, other = container.demux(stream), decoder_of(stream)
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:
+            except MemoryError:
+                raise
+            except (FFmpegError, OSError):
                 self.losses.broken_packets += 1
                 return
             if packet is None:
                 return
             try:
-                for decoded in packet.decode():
+                for decoded in other.decode(packet if packet.size else None) if other else packet.decode():
                     self.losses.damaged_frames += bool(decoded.is_corrupt)
                     yield decoded
+            except MemoryError:
+                raise
+            except BlockingIOError as error:  # no thread to be had for the decoder
+                raise MemoryError(str(error)) from error
             except FFmpegError:
                 self.losses.broken_packets += 1
 
@@ -116,7 +133,9 @@ class VideoSource:
         for decoded in self._decode(self.container, self.stream):
             self.losses = Losses()
             return decoded
-        raise Photo2AnimeError(f"{self.file}: no frame could be decoded; copy or download it again")
+        raise Photo2AnimeError(
+            f"{self.file}: no frame could be decoded, and other files are not looked into; copy it again"
+        )
 
     def _facts(self, first: Any, max_side: int | None) -> Facts:
         stream, height, width = self.stream, first.height, first.width
@@ -143,21 +162,41 @@ class VideoSource:
             quarter_turns=round(first.rotation / 90) % 4,
             display_matrix=_display_matrix(first),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            colors=_colors(first),
+            colors=SDR if self.tone_map else self.colors,
+            alpha=has_alpha(first),
         )
 
-    def _upright(self, decoded: Any) -> RGB:
-        facts = self.facts
-        rgb = decoded.reformat(
+    def _upright(self, decoded: Any) -> tuple[RGB, NDArray[np.uint8] | None]:
+        """Upright sRGB, (H, W, 3) uint8, and the transparency, (H, W) uint8 or None."""
+        facts, deep = self.facts, self.tone_map is not None
+        pixels = decoded.reformat(
             width=facts.width,
             height=facts.height,
-            format="rgb24",
-            src_colorspace=self.matrix,
-            src_color_range=facts.colors.range or 1,
+            format=("rgba64le" if deep else "rgba") if facts.alpha else ("rgb48le" if deep else "rgb24"),
+            src_colorspace=self._swscale_name(self.colors),
+            src_color_range=self.colors.range or 1,
             dst_color_range=2,
             interpolation="AREA" if (decoded.height, decoded.width) != (facts.height, facts.width) else None,
+            threads=1,  # as in encoder.to_video_frame
         ).to_ndarray()
-        return np.ascontiguousarray(np.rot90(rgb, facts.quarter_turns)) if facts.quarter_turns else rgb
+        if facts.quarter_turns:
+            pixels = np.rot90(pixels, facts.quarter_turns)
+        rgb, alpha = pixels[..., :3], pixels[..., 3] if facts.alpha else None
+        if self.tone_map is not None:
+            rgb, alpha = self.tone_map(rgb), None if alpha is None else (alpha >> 8).astype(np.uint8)
+        return np.ascontiguousarray(rgb), None if alpha is None else np.ascontiguousarray(alpha)
+
+    def _swscale_name(self, colors: Colors) -> int:
+        """What libswscale calls the matrix of these colours, guessed where they do not say."""
+        guessed = 1 if self.facts.height >= _HD_HEIGHT else 6
+        if colors.transfer in HDR_TRANSFERS:
+            guessed = 9
+        return _SWSCALE.get(guessed if colors.matrix == _UNSPECIFIED else colors.matrix, 5)
+
+    def _note_interlaced(self) -> None:
+        note = "interlaced: each two fields became one picture (bwdif), at the time of the first"
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _last_duration(self, last: int) -> int:
         """How long the last frame shows, in units of the time base: to the end the file announces, if that is near."""
@@ -176,29 +215,6 @@ class VideoSource:
             self.losses.missing_seconds = missing
 
 
-def open_input(file: Path) -> Any:
-    """An av container opened for reading. Raises Photo2AnimeError, which says what is wrong with the file."""
-    if not file.exists():
-        raise Photo2AnimeError(f"{file}: no such file; check the name and the folder")
-    if file.is_dir():
-        raise Photo2AnimeError(f"{file} is a folder; give one video")
-    if file.stat().st_size == 0:
-        raise Photo2AnimeError(f"{file} is empty (0 bytes); copy or download it again")
-    try:
-        return av.open(str(file), metadata_errors="replace")
-    except PermissionError:
-        raise Photo2AnimeError(f"{file} may not be read; change its permissions") from None
-    except (FFmpegError, ValueError) as error:
-        raise Photo2AnimeError(
-            f"{file} is not a video this program knows, or its index is lost ({_reason(error)}); "
-            "give MP4, MOV, MKV, WebM, AVI or GIF, or download it again"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 def _main_video(container: Any, file: Path) -> Any:
     pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not pictures:
@@ -208,8 +224,10 @@ def _main_video(container: Any, file: Path) -> Any:
     stream = best if best in pictures else pictures[0]
     if stream.codec_context is None:
         raise Photo2AnimeError(f"{file}: its video codec is not known here; convert it to H.264 first")
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        raise Photo2AnimeError(f"{file} is a picture, not a video; use `photo2anime paint`")
+    if stream.width * stream.height > MAX_MEGAPIXELS * 1e6:
+        raise Photo2AnimeError(
+            f"{file} is {stream.width}x{stream.height}, the limit is {MAX_MEGAPIXELS} megapixels; make it smaller"
+        )
     return stream
 
 

@@ -7,6 +7,7 @@ Without OpenCV nothing is moved, and only what stands still is steadied.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ _LEAST_FIT = 0.4  # share of the frame that has to fit the one before; less is a
 _MOST_NOISE_LEVELS = 8.0  # what may pass for noise in the small pictures
 _FIT_LEVELS = (3.0, 12.0)  # differences above the noise: fully mixed below the first, not at all above the second
 _MOST_OF_THE_PAST = 0.85  # what strength 1 takes of the frame before
+_OPENCV_BYTES = 1 << 29  # of address space that loading it takes, and some more
 _STILL_PX = 0.1  # motion below this, at the small size, is none: moving pixels by less would only blur them
 
 
@@ -79,9 +81,13 @@ def _least_around(weight: Grey) -> Grey:
 def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:
     """(small now, small before, painting before) -> the two earlier ones moved onto now; None without OpenCV."""
     try:
+        with mmap.mmap(-1, _OPENCV_BYTES):  # where that much is not to be had, loading it ends the process
+            pass
         import cv2
     except ImportError:
         return None
+    except OSError as error:
+        raise MemoryError("no room for OpenCV") from error
 
     def moved(small: Grey, before: Grey, painted: RGB) -> tuple[Grey, RGB]:
         if min(small.shape) < 16:  # the finder's own pyramid needs so much

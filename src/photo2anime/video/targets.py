@@ -36,7 +36,8 @@ def told_as_ours(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Photo2AnimeError(why_not_written(target, error, when_full="free some space, then --resume")) from error
+        when_full = "free some space" + (", then --resume" if target.suffix.lower() in CONTAINERS else "")
+        raise Photo2AnimeError(why_not_written(target, error, when_full=when_full)) from error
 
 
 def sync(file: Path) -> None:

@@ -25,7 +25,7 @@ def paint_video(
         try:
             run.to_video()()
         except BaseException:
-            run.segments().remove()
+            run.close(keep=False)
             raise
 
 
