@@ -23,6 +23,7 @@ LAYERS = {  # each module may import those of lower rank
     "styles": 1,
     "tiling": 2,
     "weights": 2,
+    "onnx_file": 1,
     "runtime": 2,
     "metadata": 1,
     "image_io": 2,
