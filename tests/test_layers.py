@@ -27,6 +27,7 @@ LAYERS = {  # each module may import those of lower rank
     "runtime": 2,
     "metadata": 1,
     "image_io": 2,
+    "sources": 3,
     "arguments": 1,
     "eyes": 1,
     "faces": 3,

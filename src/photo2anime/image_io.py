@@ -17,17 +17,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from photo2anime.metadata import descriptive, save_arguments
-from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
+from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
 
 MAX_MEGAPIXELS = 300  # above this a file is taken for a decompression bomb
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
-READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
+READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".hif", ".gif"}  # what `-r` picks up in a folder
+READABLE |= {".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".dib", ".apng"}
 _ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
 _OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
+MAX_STREAM_BYTES = 1 << 30  # of what comes through a pipe
+_STREAM_STEP = 1 << 20
 _pillow_limit = threading.Lock()
 
 
@@ -46,8 +49,9 @@ class WriteOptions:
 def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """The picture, upright, in sRGB, 8 bit, (H, W, 3) uint8, with alpha and metadata beside it.
 
-    Takes a path, encoded bytes, an open binary file, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4), uint8 or
-    uint16. Of an animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
+    Takes a path (of a pipe too), encoded bytes, an open binary file or anything with a read method, a PIL image, or an
+    array: (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16. What cannot be read twice is read whole, up to 1 GiB. Of an
+    animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -120,6 +124,8 @@ def encode_image(picture: Picture, options: WriteOptions) -> bytes:
     file = io.BytesIO()
     try:
         image.save(file, format=format, **save_arguments(format, picture, options.quality, options.strip_metadata))
+    except MemoryError as error:
+        raise MemoryRanOutError from error
     except (OSError, ValueError, RuntimeError) as error:
         raise Photo2AnimeError(f"cannot be written as {format} ({error}); use -f png") from error
     return file.getvalue()
@@ -153,15 +159,38 @@ def _open_file(path: Path) -> IO[bytes]:
         raise Photo2AnimeError(f"cannot be opened ({error})") from error
 
 
-def _from_file(file: IO[bytes], max_megapixels: float) -> Picture:
+def _from_file(source: IO[bytes], max_megapixels: float) -> Picture:
     def read() -> Picture:
-        if not file.read(1):
+        seekable = getattr(source, "seekable", None)
+        file = source if callable(seekable) and seekable() else _whole(source)
+        first = file.read(1)
+        if isinstance(first, str):
+            raise Photo2AnimeError("is open as text; open it in binary mode")
+        if not first:
             raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
         file.seek(0)
         with _open_pil(file, max_megapixels) as image:
             return _from_pil(image)
 
     return _decoded(read)
+
+
+def _whole(stream: IO[bytes]) -> IO[bytes]:
+    """Everything a pipe, a socket or another object with read gives, as a file."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        try:
+            part = stream.read(_STREAM_STEP)
+        except TypeError:  # a read that takes no size gives everything
+            part, more = stream.read(), False
+        if not isinstance(part, (bytes, bytearray, memoryview)):
+            raise Photo2AnimeError(f"gives {type(part).__name__}, not bytes; open it in binary mode")
+        parts.append(bytes(part))
+        size, more = size + len(part), more and len(part) > 0
+        if size > MAX_STREAM_BYTES:
+            raise TooLargeError(f"is a stream of more than {MAX_STREAM_BYTES >> 20} MiB; save it as a file first")
+    return io.BytesIO(b"".join(parts))
 
 
 def _decoded(read: Callable[[], Picture]) -> Picture:
@@ -172,7 +201,11 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
         raise NotAPictureError(
             "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
         ) from None
+    except MemoryError as error:
+        raise MemoryRanOutError from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
+        if "memory" in str(error).lower():  # decoders in C say it in their own ways
+            raise MemoryRanOutError from error
         raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
 
 

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from photo2anime.onnx_file import read_network
-from photo2anime.types import DEVICES, Batch, MeanColor, Photo2AnimeError, StyleCard, Tiling
+from photo2anime.types import DEVICES, Batch, MeanColor, MemoryRanOutError, Photo2AnimeError, StyleCard, Tiling
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -62,8 +62,12 @@ class OnnxNetwork:
         try:
             return self._run(batch, self.card.layout, mean_color)
         except Exception as error:
-            reason = str(error).splitlines()[0]
+            reason = _first_line(error)
             size = f"{batch.shape[3]}x{batch.shape[2]}"
+            if isinstance(error, MemoryError) or "alloc" in reason:
+                raise MemoryRanOutError(
+                    f"memory ran out at {size} pixels; try --max-side, a smaller --tile, or close other programs"
+                ) from error
             raise Photo2AnimeError(
                 f"{self.card.name} failed at {size} pixels ({reason}); try --tile or --max-side"
             ) from error
@@ -126,7 +130,7 @@ class OnnxNetwork:
                 if self._run(photo, layout).shape == photo.shape:
                     return multiple_of
             except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds, some of them plain RuntimeError
-                reason = str(error).splitlines()[0]
+                reason = _first_line(error)
                 if time.monotonic() - started > TRIAL_SECONDS:
                     break
                 continue
@@ -196,6 +200,10 @@ def prefers_int8(device: str) -> bool:
     return on_cpu and not cpu_features().isdisjoint({"avx2", "asimddp"})
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def cpu_threads() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -239,5 +247,5 @@ def _open_session(file: Path, provider: str) -> Any:
     try:
         return ort.InferenceSession(network, options, providers=[provider])
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = _first_line(error)
         raise Photo2AnimeError(f"{file} could not be loaded as a network ({reason}); give an .onnx file") from error

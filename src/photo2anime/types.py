@@ -31,6 +31,15 @@ class NotAPictureError(Photo2AnimeError):
     """The bytes are in no format this program reads."""
 
 
+class MemoryRanOutError(Photo2AnimeError):
+    """There was not enough memory for this picture."""
+
+    def __init__(
+        self, message: str = "memory ran out; try --max-side, a smaller --tile, or close other programs"
+    ) -> None:
+        super().__init__(message)
+
+
 class TooLargeError(Photo2AnimeError):
     """A picture has more pixels than are accepted."""
 

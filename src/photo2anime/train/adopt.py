@@ -54,7 +54,11 @@ def adopt(wish: Adoption) -> StyleCard:
     """
     _check_name(wish)
     folder = styles_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} cannot be made ({error.strerror})"
+        raise Photo2AnimeError(f"{reason}; set PHOTO2ANIME_HOME to a folder that you may write to") from error
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
         staged = Path(temporary) / f"{wish.name}.onnx"
         if wish.source.suffix.lower() == ".onnx":
