@@ -280,7 +280,7 @@ def test_memory_that_runs_out_while_decoding_is_one_line(monkeypatch: pytest.Mon
         def fail(_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(image_io, "_from_pil", fail)
+        monkeypatch.setattr(image_io, "picture_of", fail)
         with pytest.raises(MemoryRanOutError, match="memory ran out; try --max-side"):
             read_image(PHOTO_PNG)
 

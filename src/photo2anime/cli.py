@@ -20,13 +20,13 @@ from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.commands import add_video_commands
 
-_interrupted = threading.Event()
+_stops: list[int] = []  # exit codes of the signals that came
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     try:
-        _interrupted.clear()
+        _stops.clear()
         _prepare_process()
         args = _parser().parse_args(arguments)
         code: int = args.run(args)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"photo2anime: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return _stopped()
+        return _stopped(130)
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         _close_stdout()
         return 1
@@ -44,16 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_stdout()
         print(f"photo2anime: cannot write the output ({error})", file=sys.stderr)
         return 1
-    except Exception:  # an interrupt in the middle of an import comes out as ImportError, SystemError, ...
-        if not _interrupted.is_set():
+    except Exception:  # a signal in the middle of an import comes out as ImportError, SystemError, ...
+        if not _stops:
             raise
-        return _stopped()
+        return _stopped(_stops[-1])
 
 
-def _stopped() -> int:
+def _stopped(code: int) -> int:
     _ignore_interrupts()  # whoever is impatient presses again
-    print("photo2anime: stopped", file=sys.stderr)
-    return 130
+    if code == 130:
+        print("photo2anime: stopped", file=sys.stderr)
+    return code
 
 
 def _prepare_process() -> None:
@@ -71,13 +72,14 @@ def _prepare_process() -> None:
 
 
 def _interrupt(*_: object) -> None:
-    _interrupted.set()
+    _stops.append(130)
     raise KeyboardInterrupt
 
 
 def _terminate(*_: object) -> None:
     """Unwinds, so that no temporary file stays."""
     _ignore_interrupts()
+    _stops.append(143)
     sys.exit(143)
 
 
@@ -132,7 +134,7 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         help="replace a file that is there, even the photo itself; without it only results under the usual name, "
         "PHOTO-STYLE, are made anew",
     )
-    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position or XMP")
+    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
     p.add_argument(
         "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,11 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from photo2anime.metadata import descriptive, save_arguments
+from photo2anime import tiffs
+from photo2anime.decode import Opened, open_unlimited, opened, picture_of
+from photo2anime.metadata import save_arguments
 from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
@@ -26,12 +29,14 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".av
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".hif", ".gif"}  # what `-r` picks up in a folder
 READABLE |= {".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".dib", ".apng"}
-_ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
 _OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
+_DAMAGED = (  # what decoders raise
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
+)
 MAX_STREAM_BYTES = 1 << 30  # of what comes through a pipe
 _STREAM_STEP = 1 << 20
-_pillow_limit = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pic
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _decoded(lambda: _from_pil(source))
+        return _decoded(lambda: picture_of(opened(source)))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(io.BytesIO(source), max_megapixels)
     if isinstance(source, (str, Path)):
@@ -169,8 +174,9 @@ def _from_file(source: IO[bytes], max_megapixels: float) -> Picture:
         if not first:
             raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
         file.seek(0)
-        with _open_pil(file, max_megapixels) as image:
-            return _from_pil(image)
+        found = _opened(file, max_megapixels)
+        with found.image:
+            return picture_of(found)
 
     return _decoded(read)
 
@@ -203,91 +209,43 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
         ) from None
     except MemoryError as error:
         raise MemoryRanOutError from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
+    except _DAMAGED as error:
         if "memory" in str(error).lower():  # decoders in C say it in their own ways
             raise MemoryRanOutError from error
         raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
 
 
-def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
-    """The header read, pixels not yet. Pillow's own bomb limit is lower and global, so it is lifted for the moment."""
+def _opened(file: IO[bytes], max_megapixels: float) -> Opened:
+    """The header read, pixels not yet."""
     header = file.read(16)
     file.seek(0)
     if header[4:8] == b"ftyp" and not header[8:12].startswith(b"avi"):
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
-    with _pillow_limit:
-        pillows_own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(file, formats=[*_OPENED, *({"HEIF"} & Image.OPEN.keys())])
-        finally:
-            Image.MAX_IMAGE_PIXELS = pillows_own
-    megapixels = image.width * image.height / 1e6
+    tiff = tiffs.described(file)
+    if tiff is not None and tiff.is_deep:
+        _check_size(tiff.width, tiff.height, max_megapixels)
+        return tiffs.opened(tiff)
+    try:
+        formats = [*_OPENED, *({"HEIF"} & Image.OPEN.keys())]
+        image = open_unlimited(file, formats, libtiff=tiff is not None and tiff.needs_libtiff)
+    except UnidentifiedImageError:
+        if tiff is None:
+            raise
+        raise NotAPictureError(
+            f"is a TIFF of a kind that is not read ({tiff}); convert it to 8 or 16 bit RGB"
+        ) from None
+    _check_size(image.width, image.height, max_megapixels)
+    return opened(image, file)
+
+
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise TooLargeError(
             f"has {megapixels:.3g} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
         )
-    return image
-
-
-def _from_pil(image: Image.Image) -> Picture:
-    if image.width == 0 or image.height == 0:
-        raise Photo2AnimeError(f"has no pixels ({image.width}x{image.height})")
-    format = image.format
-    frames = getattr(image, "n_frames", 1) if format in _ANIMATIONS else 1
-    profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
-    exif = descriptive(image.getexif())
-    image = ImageOps.exif_transpose(image)
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    image, alpha = _split_alpha(image)
-    return Picture(
-        rgb=np.asarray(_to_srgb(_to_8_bit(image), profile)),
-        alpha=alpha,
-        exif=exif,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None,  # TIFF says 1 for unknown
-        format=format,
-        frames=frames,
-    )
-
-
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | None]:
-    """The picture without transparency, and its alpha if it has one."""
-    transparent = image.info.get("transparency")
-    if image.mode.startswith("I;16") and isinstance(transparent, int):  # Pillow would convert all of it to white
-        return image, np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return image, np.asarray(image.getchannel("A"))
-    return image, None
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey pictures of 16 or 32 bit or float as mode L; others unchanged (Pillow reads 16-bit colour as 8 already)."""
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    if image.mode == "F" and values.max() <= 1:
-        full_scale = 1.0
-    else:
-        full_scale = 255.0 if image.mode in ("F", "I") and values.max() <= 255 else 65535.0
-    return Image.fromarray((np.clip(values / full_scale, 0, 1) * 255 + 0.5).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Mode RGB, in sRGB. A profile that is damaged or of another colour model is ignored, as viewers do."""
-    if profile:
-        with suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            model = {"RGB ": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab ": "LAB"}.get(source.profile.xcolor_space)
-            description = source.profile.profile_description or ""
-            if model and (not description.startswith("sRGB") or "linear" in description.lower()):
-                same_model = image if image.mode == model else image.convert(model)
-                srgb = ImageCms.createProfile("sRGB")
-                if converted := ImageCms.profileToProfile(same_model, source, srgb, outputMode="RGB"):
-                    return converted
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_array(array: NDArray[Any]) -> Picture:

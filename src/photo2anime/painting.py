@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from photo2anime import compose, portraits
+from photo2anime.codes import GAIN_MAP
 from photo2anime.compare import Comparison
 from photo2anime.image_io import (
     FORMATS,
@@ -97,6 +98,9 @@ def _check_out(args: Namespace, results: int) -> None:
             raise Photo2AnimeError(f"-o {args.out} and -f {args.format} disagree; leave -f out")
 
 
+_SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
+
+
 class Painter:
     """Paints one photo after the other as the arguments say and tells of each. sources: real paths not to write to."""
 
@@ -109,6 +113,7 @@ class Painter:
             overwrite=args.overwrite,
         )
         self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px)
+        self.said: set[str] = set()
         self.written: dict[Path, str] = {}
         self.bar: Any = None
 
@@ -170,6 +175,10 @@ class Painter:
                 f"is animated; only the first of its {picture.frames} frames is painted (`photo2anime video` does them)"
             )
             self._say(f"{job.source}: {note}", sys.stderr)
+        for note in picture.notes:
+            if note not in _SAID_ONCE or note not in self.said:
+                self._say(f"{job.source}: {note}", sys.stderr)
+            self.said.add(note)
         return compose.shrink(picture, self.args.max_side) if self.args.max_side else picture
 
     def _target(self, job: Job, style: str, picture: Picture | None) -> Path | None:
