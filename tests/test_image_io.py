@@ -178,6 +178,15 @@ def test_wrong_files_are_named_for_what_they_are(tmp_path: Path, name: str, cont
     assert "\n" not in str(caught.value)
 
 
+def test_a_second_page_without_a_size_is_one_line() -> None:
+    """Found by scripts/fuzz.py: Pillow raises TypeError there."""
+    pages = [Image.fromarray(PHOTO), Image.fromarray(PHOTO)]
+    data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    at = data.rindex(b"\x00\x01\x04\x00\x01\x00\x00\x00")  # width, of the last page
+    with pytest.raises(Photo2AnimeError, match="damaged or cut short"):
+        read_image(data[:at] + b"\xfe\x00" + data[at + 2 :])
+
+
 def test_missing_file_folder_and_forbidden_file(tmp_path: Path) -> None:
     with pytest.raises(Photo2AnimeError, match="no such file"):
         read_image(tmp_path / "nothing.jpg")

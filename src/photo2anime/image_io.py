@@ -33,7 +33,7 @@ _OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "J
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
 _DAMAGED = (  # what decoders raise
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError, ArithmeticError),
-    *(struct.error, Image.DecompressionBombError),
+    *(struct.error, Image.DecompressionBombError, TypeError, AttributeError),  # as Pillow does for broken directories
 )
 MAX_STREAM_BYTES = 1 << 30  # of what comes through a pipe
 _STREAM_STEP = 1 << 20
