@@ -1,12 +1,12 @@
 # make demo   paints the photos in examples/ in every style into out/
-# make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
+# make test   the fast tests;  make test-slow  the others;  make fuzz  spoilt files, three minutes;  make lint  what CI checks of the code's form
 # Each sets up .venv by itself, with the versions in constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint check format clean
+.PHONY: demo test test-slow fuzz lint check format clean
 
 demo: .venv/runtime
 	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
@@ -18,6 +18,9 @@ test: .venv/develop
 
 test-slow: .venv/develop
 	$(BIN)/python -m pytest -m slow
+
+fuzz: .venv/develop
+	$(BIN)/python scripts/fuzz.py --seconds 180
 
 lint: .venv/develop
 	$(BIN)/ruff format --check .

@@ -1,432 +1,342 @@
-"""What goes wrong behind `serve`: memory, disk, time, shutdown, broken styles: told in right words, nothing left."""
+"""What goes wrong around `paint`: homes, memory, signals, names that are taken, folders that cannot be read."""
 
 from __future__ import annotations
 
-import errno
 import os
+import resource
+import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
-from clips import make_clip, moving
-from conftest import ROOT
+from conftest import ROOT, photo_of
+from photo2anime import Photo2AnimeError, list_styles, styles
+from photo2anime.cli import main
+from photo2anime.image_io import read_image
+from photo2anime.sources import find_sources
+from photo2anime.styles import installed_styles, shipped_styles
+from test_runtime import write_network
 
-pytest.importorskip("gradio")
-
-from starlette.testclient import TestClient
-
-from photo2anime.styles import list_styles
-from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
-from photo2anime.web import handlers, video
-from photo2anime.web.handlers import NoticeError, Page
-from photo2anime.web.notices import notice_of
-from photo2anime.web.problems import DamagedError, EmptyError, NotAClipError, Problem, for_programs
-from photo2anime.web.settings import Settings
-from photo2anime.web.studio import PaintOptions, Studio
-from photo2anime.web.text import CHINESE, ENGLISH, Text
-from photo2anime.web.worker import Order
-from photo2anime.web.workshop import Workshop
-from test_api import PNG, Opened, encoded, error_of, opened, slow, whole  # noqa: F401
-
-LANGUAGES = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
-WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no resource limits there")
+SMALL = ["--max-side", "16"]
 
 
 @pytest.fixture
-def workshop() -> Iterator[Workshop]:
-    workshop = Workshop(Settings())
-    yield workshop
-    workshop.finish(2)
-    workshop.storage.remove()
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.jpg"
+    Image.fromarray(photo_of(24, 32)).save(file, quality=95)
+    return file
 
 
-def no_memory(*_: Any, **__: Any) -> None:
-    raise MemoryError
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed styles."""
+    folder = tmp_path / "home" / "styles"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("PHOTO2ANIME_HOME", str(folder.parent))
+    list_styles.cache_clear()
+    yield folder
+    list_styles.cache_clear()
 
 
-def no_memory_in_the_network(*_: Any, **__: Any) -> None:
-    """As runtime.OnnxNetwork tells it."""
-    try:
-        raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc")
-    except RuntimeError as error:
-        raise Photo2AnimeError("hayao failed at 9000x9000 pixels (std::bad_alloc); try --tile or --max-side") from error
+def save(file: Path, seed: int = 0) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo_of(16, 16, seed)).save(file)
+    return file
 
 
-def full_disk(*_: Any, **__: Any) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device", "/tmp/photo2anime-serve-1/x")
+# Home
 
 
-def left_in(workshop: Workshop) -> list[Path]:
-    """Files of results, and hidden ones."""
-    return [file for file in (workshop.storage.folder / "results").rglob("*") if file.is_file()]
+@pytest.fixture
+def _no_own_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("PHOTO2ANIME_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    list_styles.cache_clear()
+    yield
+    list_styles.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_own_home")
+def test_a_user_without_a_home_has_the_shipped_styles(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert main(["paint", str(photo), *SMALL]) == 0 and main(["styles"]) == 0
+    assert list_styles() == shipped_styles() and "no home folder" in installed_styles()[1][0]
+    with pytest.raises(Photo2AnimeError, match="set PHOTO2ANIME_HOME"):
+        styles.styles_folder()
+    assert main(["import", str(photo.with_suffix(".onnx")), "--name", "x"]) == 2
+
+
+@pytest.mark.usefixtures("_no_own_home")
+def test_a_home_that_may_not_be_read_has_the_shipped_styles(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/root")
+
+    def refuse(folder: object) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(styles.os, "scandir", refuse)
+    cards, problems = installed_styles()
+    assert cards == {} and "cannot be read (Permission denied)" in problems[0]
+    assert list_styles() == shipped_styles()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becoming another user takes root")
+def test_another_user_with_the_home_of_root_paints(photo: Path, tmp_path: Path) -> None:
+    """In earnest: a process that has become uid 54321, which has no entry, with HOME=/root and without HOME."""
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/pytest"):
+            folder.chmod(0o755)
+    code = (
+        "import os, sys, photo2anime.cli, photo2anime.painting, photo2anime.runtime, photo2anime.stylizer, psutil\n"
+        "from PIL import Image; Image.preinit(); Image.init()\n"  # modules may lie where that user cannot read
+        "os.setgroups([]); os.setgid(54321); os.setuid(54321)\n"
+        "sys.exit(photo2anime.cli.main(sys.argv[1:]))"
+    )
+    for environment in ({"HOME": "/root"}, {}):
+        rest = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
+        command = [sys.executable, "-c", code, "paint", str(photo), *SMALL]
+        done = subprocess.run(command, env={**rest, **environment}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        photo.with_name("photo-hayao.jpg").unlink()
+
+
+# The user's own styles
+
+
+def own_style(home: Path, name: str, **facts: object) -> None:
+    row = {"file": f"{name}.onnx", "sha256": "0" * 64, "description": "mine"} | facts
+    text = "".join(f"{key} = {value!r}\n".replace("'", '"') for key, value in row.items())
+    (home / f"{name}.toml").write_text(f"[{name}]\n{text}")
+
+
+def test_one_broken_style_of_the_users_own_stops_no_other(
+    photo: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_style(home, "broken")
+    (home / "broken.onnx").write_bytes(b"half a downl")
+    own_style(home, "gone")
+    (home / "junk.toml").write_text("not = [toml")
+    for wish in (["-s", "all"], ["--compare"], ["-s", "hayao,all"]):
+        assert main(["paint", str(photo), *SMALL, *wish]) == 0
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: ")]
+        assert len(said) == 3
+        assert {"broken", "gone"} <= {line.split()[3].rstrip(":") for line in said if "style " in line}
+    assert all(photo.with_name(f"photo-{name}.jpg").exists() for name in [*shipped_styles(), "compare"])
+    assert main(["paint", str(photo), "-s", "broken"]) == 2  # by its name it is an error
+
+
+@pytest.mark.parametrize(
+    "facts", [{"halo": "wide"}, {"multiple_of": 0}, {"tiling": "often"}, {"file": "../x.onnx"}, {"max_side": 1.5}]
+)
+def test_rows_that_cannot_be_are_told_not_believed(home: Path, facts: dict[str, object]) -> None:
+    own_style(home, "odd", **facts)
+    cards, problems = installed_styles()
+    assert cards == {} and len(problems) == 1 and "odd.toml is no row of one style" in problems[0]
 
 
 # Memory
 
 
-@pytest.mark.parametrize("failing", [no_memory, no_memory_in_the_network])
-def test_running_out_of_memory_is_503_in_the_api(
-    opened: Opened,  # noqa: F811
-    failing: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    client = opened()
-    with monkeypatch.context() as patched:
-        patched.setattr(Studio, "paint", failing)
-        answer = client.post("/api/paint", content=PNG)
-    message = error_of(answer, 503)
-    assert "memory" in message and "--" not in message and answer.headers["retry-after"]
-    assert client.post("/api/paint", content=PNG).status_code == 200  # the next one is painted
+def test_memory_that_runs_out_costs_one_photo(tmp_path: Path) -> None:
+    for name, side in (("a", 100), ("big", 3000), ("z", 100)):
+        Image.new("RGB", (side, side), "teal").save(tmp_path / f"{name}.png")
+    command = [sys.executable, "-m", "photo2anime", "paint", *(str(tmp_path / f"{n}.png") for n in ("a", "big", "z"))]
 
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
 
-@LANGUAGES
-@pytest.mark.parametrize("failing", [no_memory, no_memory_in_the_network])
-def test_running_out_of_memory_is_told_on_the_page(
-    workshop: Workshop, text: Text, failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = Page(workshop, text)
-    paths = [str(workshop.storage.write(f"{name}.png", PNG)) for name in "ab"]
-    paint = Studio.paint
-
-    def once(self: Studio, *args: Any) -> Any:
-        monkeypatch.setattr(Studio, "paint", paint)
-        failing()
-
-    monkeypatch.setattr(Studio, "paint", failing)
-    with pytest.raises(NoticeError) as caught:
-        handlers.paint_photo(page, paths[0], PaintOptions())
-    assert str(caught.value) == text.out_of_memory
-    monkeypatch.setattr(Studio, "paint", once)
-    several = handlers.paint_several(page, paths, PaintOptions())
-    assert several.lines == [text.count.format(done=1, total=2), f"a.png: {text.out_of_memory}"]
-
-
-@WINDOWS
-@LANGUAGES
-def test_a_video_that_needs_more_than_its_memory_is_refused_and_leaves_nothing(text: Text, tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(3, 720, 1280))
-    workshop = Workshop(Settings(video_memory_mb=450))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, text), str(source), PaintOptions())
-    assert str(caught.value) == text.out_of_memory
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
-
-
-# The disk
-
-
-def test_a_full_disk_is_507_in_the_api_and_leaves_nothing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    client = opened()
-    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full_disk)
-    answer = client.post("/api/paint", content=PNG)
-    assert "disk is full" in error_of(answer, 507) and answer.headers["retry-after"]
-    error_of(client.post("/api/paint", files={"photo": PNG}), 507)
-    assert not list(client.workshop.storage.folder.rglob("*"))  # type: ignore[attr-defined]
-
-
-@LANGUAGES
-def test_a_full_disk_is_told_on_the_page_and_leaves_no_half_file(
-    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = Page(workshop, text)
-    source = workshop.storage.write("a.png", PNG)
-
-    def half(self: Path, data: bytes) -> None:
-        with open(self, "wb") as file:
-            file.write(data[: len(data) // 2])
-        full_disk()
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    for call in (
-        lambda: handlers.paint_photo(page, str(source), PaintOptions()),
-        lambda: handlers.paint_sheet(page, str(source), PaintOptions()),
-    ):
-        with pytest.raises(NoticeError) as caught:
-            call()
-        assert str(caught.value) == text.disk_full
-    assert left_in(workshop) == [source]
-
-
-@LANGUAGES
-def test_a_zip_that_does_not_fit_is_not_left_half(
-    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = workshop.storage.write("a.png", PNG)
-    monkeypatch.setattr("zipfile.ZipFile.write", full_disk)
-    with pytest.raises(NoticeError) as caught:
-        handlers.paint_several(Page(workshop, text), [str(source)], PaintOptions())
-    assert str(caught.value) == text.disk_full
-    assert not list(workshop.storage.folder.rglob("*.zip"))
-
-
-@WINDOWS
-def test_a_video_that_grows_beyond_the_disk_share_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(30, 96, 128, seed=1))
-    workshop = Workshop(Settings(storage_mb=0.01))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
-    assert str(caught.value) == ENGLISH.disk_full
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
-
-
-# Temporary files
-
-
-def test_no_file_grows_older_than_its_limit(workshop: Workshop) -> None:
-    storage = workshop.storage
-    storage.keep_seconds = 100
-    storage.write("new.jpg", b"1")
-    due, busy = storage.write("due.jpg", b"1"), storage.write("busy.jpg", b"1")
-    upload = storage.new_upload(".png", "holiday.png")
-    upload.write_bytes(b"1")
-    now = time.time()
-    for file, age in ((due, 95), (busy, 500), (upload, 101)):  # the next sweep comes in ten seconds
-        os.utime(file, (now - age, now - age))
-    with storage.in_use(busy):
-        assert storage.sweep() == 2
-    assert not due.parent.exists() and busy.exists() and not upload.exists()
-    assert storage.name_of(upload) == upload.name  # its name is forgotten with it
-    assert storage.sweep() == 1
-
-
-def test_a_sweep_outlives_files_that_vanish(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = workshop.storage
-    storage.keep_seconds = 0
-    gone, there = storage.write("a.jpg", b"1"), storage.write("b.jpg", b"1")
-    for file in (gone, there):
-        os.utime(file, (1, 1))
-    found = sorted(storage.folder.rglob("*"))
-    gone.unlink()
-    monkeypatch.setattr(Path, "rglob", lambda self, pattern: found)
-    assert storage.sweep() == 1 and not there.exists()
-    assert 1 <= storage.sweep_seconds <= 60
-
-
-# Shutdown and time
-
-
-@LANGUAGES
-def test_a_video_under_way_at_shutdown_hears_that_the_server_stops(
-    workshop: Workshop, text: Text, tmp_path: Path
-) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    told: list[str] = []
-
-    def paint() -> None:
-        try:
-            video.show_video(Page(workshop, text), str(source), PaintOptions())
-        except NoticeError as notice:
-            told.append(str(notice))
-
-    threads = [threading.Thread(target=paint) for _ in range(2)]  # one runs, one waits
-    for thread in threads:
-        thread.start()
-    while not (workshop.videos.running and workshop.videos.waiting and workers()):
-        time.sleep(0.02)
-    started = time.monotonic()
-    workshop.finish(2)
-    for thread in threads:
-        thread.join(10)
-    assert told == [text.stopping] * 2
-    assert time.monotonic() - started < 5
-    assert not workers() and left_in(workshop) == [source]
-    with pytest.raises(NoticeError, match=text.stopping):
-        handlers.paint_photo(Page(workshop, text), str(workshop.storage.write("a.png", PNG)), PaintOptions())
-
-
-def workers() -> list[psutil.Process]:
-    """Processes of ours that paint videos."""
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-
-
-def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    workshop = Workshop(Settings(video_seconds=0.5))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    started = time.monotonic()
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
-    assert str(caught.value) == ENGLISH.too_slow
-    assert time.monotonic() - started < 5 and not workers()
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
-
-
-def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    order = Order("paint", str(clip), str(tmp_path / "out.mp4"), style="hayao")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "photo2anime.web.worker"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )  # fmt: skip
-    assert worker.stdin is not None and worker.stdout is not None
-    worker.stdin.write(order.line())
-    worker.stdin.flush()
-    assert b'"step"' in worker.stdout.readline()
-    worker.stdin.close()  # as when the server was killed
-    assert worker.wait(timeout=10) == 1
-
-
-def test_a_clip_that_does_not_decode_is_told_and_not_logged(
-    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", moving(10, 48, 64)).read_bytes()
-    for data in (clip[: len(clip) // 3], clip[:40], b"GIF89a" + bytes(50), b"\x1aE\xdf\xa3" + bytes(5000)):
-        source = workshop.storage.write("clip.mp4", data)
-        for text in (ENGLISH, CHINESE):
-            with pytest.raises(NoticeError) as caught:
-                video.show_video(Page(workshop, text), str(source), PaintOptions())
-            assert str(caught.value) == text.not_a_video
-    assert not caplog.records
-
-
-# Words
-
-
-class TestWords:
-    ERRORS: tuple[Exception, ...] = (
-        NotAPictureError("/tmp/photo2anime-serve-1/x.jpg is not a picture"),
-        TooLargeError("has 99 megapixels; raise it with --max-megapixels"),
-        DamagedError("is damaged (/tmp/x)"),
-        EmptyError("is empty"),
-        NotAClipError("/tmp/photo2anime-serve-1/x.mp4 is not a video"),
-        Photo2AnimeError("cannot write /tmp/x: no permission; choose another folder with -o"),
-        Photo2AnimeError("hayao failed at 1x1 pixels (x); try --tile or --max-side"),
-        MemoryError(),
-        OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
-        Problem(503, "x", 1, "busy"),
-        Problem(503, "x", 1, "slow"),
-        Problem(503, "x", 1, "stopping"),
-        Problem(429, "more than 5 requests a minute", 7, "rate"),
-        Problem(503, "x", 1, "share"),
-        Problem(413, "x", reason="size"),
-        Problem(422, "style: none is called 'x'; there are hayao"),
+    one_window = ["--drawn-px", "0", "--tile", "3000"]  # in one go, for which this is too little
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *one_window], preexec_fn=limit, env=environment, capture_output=True, text=True, check=False
     )
-
-    @pytest.mark.parametrize("error", ERRORS, ids=repr)
-    def test_the_page_speaks_to_a_visitor(self, error: Exception) -> None:
-        english, chinese = (notice_of(text, Settings(), error) or "" for text in (ENGLISH, CHINESE))
-        for sentence in (english, chinese):
-            assert sentence and "/" not in sentence and "--" not in sentence and "{" not in sentence
-        assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
-        assert not any("\u4e00" <= letter <= "\u9fff" for letter in english)
-
-    def test_an_unknown_error_is_not_hidden(self) -> None:
-        assert notice_of(ENGLISH, Settings(), ValueError("x")) is None
-        assert notice_of(ENGLISH, Settings(), FileNotFoundError("x")) is None
-
-    def test_the_api_speaks_to_a_program(self, opened: Opened) -> None:  # noqa: F811
-        client = opened(megapixels=0.02)
-        file = Image.fromarray(np.zeros((1, 17_000, 3), np.uint8))
-        wide = encoded("PNG", 1, 17_000)
-        assert file.size == (17_000, 1)
-        assert "format=png or max_side" in error_of(client.post("/api/paint?format=webp", content=wide), 422)
-        large = error_of(client.post("/api/paint", content=encoded("PNG", 200, 200)), 413)
-        assert "megapixels" in large and "--" not in large and "smaller" in large
-        style = error_of(client.post("/api/paint?style=nope", content=PNG), 422)
-        assert "nope" in style and "hayao" in style and "photo2anime styles" not in style and ".onnx" not in style
-
-    def test_no_path_and_no_flag_comes_through(self) -> None:
-        for error in self.ERRORS:
-            message = for_programs(str(error))
-            assert "/tmp" not in message and "--" not in message
-        assert for_programs("give 1/2 or image/png; see /docs") == "give 1/2 or image/png; see /docs"
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"{tmp_path}/big.png: memory ran out"), done.stderr
+    assert all((tmp_path / f"{name}-hayao.png").exists() for name in ("a", "z"))
 
 
-def test_a_mistake_of_ours_is_500_as_json(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    client = TestClient(opened().app, raise_server_exceptions=False)
+def test_memory_that_runs_out_anywhere_is_one_line(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from photo2anime import runtime
+    from photo2anime.stylizer import Stylizer
 
-    def broken(*_: Any) -> None:
-        raise KeyError("/srv/secret")
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
 
-    monkeypatch.setattr(Studio, "paint", broken)
-    assert "secret" not in error_of(client.post("/api/paint", content=PNG), 500)
-
-
-# Methods
-
-
-@pytest.mark.parametrize(
-    "path", ["/healthz", "/api/styles", "/metrics", "/docs", "/openapi.json", "/", "/zh/", "/config"]
-)
-def test_head_is_answered_where_get_is(whole: TestClient, path: str) -> None:  # noqa: F811
-    get, head = whole.get(path), whole.head(path)
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["content-type"] == get.headers["content-type"]
-    assert head.headers["x-content-type-options"] == "nosniff"
+    monkeypatch.setattr(runtime.OnnxNetwork, "_run", fail)
+    assert main(["paint", str(photo)]) == 1
+    assert "memory ran out at" in capsys.readouterr().err
+    monkeypatch.setattr(Stylizer, "paint_picture", fail)
+    assert main(["paint", str(photo)]) == 1
+    assert capsys.readouterr().err.startswith(f"{photo}: memory ran out; try --max-side")
 
 
-def test_head_of_a_file_of_nothing_and_of_a_stream(whole: TestClient) -> None:  # noqa: F811
-    file = whole.post("/gradio_api/upload", files={"files": ("a.png", PNG)}).json()[0]
-    head = whole.head(f"/gradio_api/file={file}")
-    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(PNG)))
-    nothing = whole.head("/nothing")
-    assert (nothing.status_code, nothing.content) == (404, b"")
-    started = time.monotonic()
-    assert whole.head("/gradio_api/heartbeat/abc").status_code == 200  # GET would never end
-    assert time.monotonic() - started < 5
+# Signals
 
 
-def test_another_method_is_405_and_names_those_that_are_taken(whole: TestClient) -> None:  # noqa: F811
-    for method, path, allow in (
-        ("GET", "/api/paint", "POST"),
-        ("HEAD", "/api/paint", "POST"),
-        ("DELETE", "/api/paint", "POST"),
-        ("OPTIONS", "/api/paint", "POST"),
-        ("POST", "/healthz", "GET, HEAD"),
-        ("PUT", "/api/styles", "GET, HEAD"),
-    ):
-        answer = whole.request(method, path)
-        assert (answer.status_code, answer.headers["allow"]) == (405, allow), (method, path)
-        if method != "HEAD":
-            assert allow.split(",")[0] in error_of(answer, 405)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_early_shows_no_traceback(photo: Path, sent: signal.Signals) -> None:
+    """At many moments, imports among them. Python's own start, before any of our lines, cannot be met."""
+    command = [sys.executable, "-m", "photo2anime", "paint", str(photo)]
+    for delay in np.linspace(0.03, 0.8, 12):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        time.sleep(delay)
+        process.send_signal(sent)
+        _, error = process.communicate(timeout=60)
+        if not any(name in error for name in (b'__main__.py"', b'cli.py"')) and b"Traceback" in error:
+            continue
+        assert b"Traceback" not in error and error.count(b"\n") <= 1, error
+        assert process.returncode in (0, 130, 143, -sent)
+    assert not list(photo.parent.glob(".photo2anime*"))
 
 
-# Styles
+# Names
 
 
-def test_one_broken_style_of_the_users_stops_nobody(
+def test_a_file_that_is_there_is_replaced_only_when_asked(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = save(tmp_path / "holiday.jpg", 7)
+    before = other.read_bytes()
+    assert main(["paint", str(photo), "-o", str(other)]) == 1
+    assert "holiday.jpg is there already; give another -o, or --overwrite" in capsys.readouterr().err
+    assert other.read_bytes() == before
+    assert main(["paint", str(photo), "-o", str(other), "--skip-existing"]) == 0 and other.read_bytes() == before
+    assert main(["paint", str(photo), "-o", str(other), "--overwrite"]) == 0 and other.read_bytes() != before
+    for out in ([], ["-o", str(tmp_path / "folder")]):  # the usual name: the same command again works
+        assert main(["paint", str(photo), *out]) == 0 and main(["paint", str(photo), *out]) == 0
+
+
+def test_a_broken_link_that_stands_for_the_target_is_not_replaced(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.jpg").symlink_to("nowhere.jpg")
+    assert main(["paint", str(photo), "-o", str(tmp_path / "link.jpg")]) == 1
+    assert (tmp_path / "link.jpg").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["x.jxl", "x.psd", "x.docx", "deep/x.jpx"])
+def test_a_name_that_cannot_be_written_makes_no_folder(
+    photo: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["paint", str(photo), "-o", str(tmp_path / "new" / name)]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot write {Path(name).suffix}; use .jpg" in said and said.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_folders_may_have_dots(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.b").mkdir()
+    for out in ("2024.05", "v1.2", "a.b", "new.d/"):
+        assert main(["paint", str(photo), "-o", f"{tmp_path}/{out}", *SMALL]) == 0
+        assert (tmp_path / out / "photo-hayao.jpg").exists()
+
+
+def test_photos_that_differ_in_the_extension_have_a_result_each(tmp_path: Path) -> None:
+    from pillow_heif import from_pillow
+
+    folder = tmp_path / "in"
+    save(folder / "IMG.jpg", 1)
+    from_pillow(Image.fromarray(photo_of(16, 16, 2))).save(folder / "IMG.heic", quality=90)
+    save(folder / "IMG.png", 3)  # its result is a PNG, so it stands in nobody's way
+    for _ in range(2):
+        assert main(["paint", "-r", str(folder), "--strength", "0"]) == 0
+        assert main(["paint", *map(str, sorted(folder.glob("IMG.*"))), "-o", str(tmp_path / "out")]) == 0
+    names = {"IMG-hayao.jpg", "IMG-jpg-hayao.jpg", "IMG-hayao.png"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
+    assert {file.name for file in folder.glob("*hayao*")} == names
+    shown = read_image(folder / "IMG-jpg-hayao.jpg").rgb.astype(int)
+    assert np.abs(shown - photo_of(16, 16, 1)).mean() < 30 < np.abs(shown - photo_of(16, 16, 2)).mean() + 20
+    assert main(["paint", "-r", str(folder), "-f", "webp"]) == 0
+    webp = {"IMG-hayao.webp", "IMG-jpg-hayao.webp", "IMG-png-hayao.webp"}
+    assert {file.name for file in folder.glob("*.webp")} == webp
+
+
+def test_results_are_never_painted_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    for name in ("a.png", "deep/b.png", "deep/er/a.png"):
+        save(folder / name)
+    network = write_network(tmp_path / "own.onnx")
+    assert main(["paint", "-r", str(folder), "-o", str(folder / "out")]) == 0
+    assert main(["paint", "-r", str(folder), "-o", str(folder / "other" / "place"), "-s", str(network)]) == 0
+    before = {file for file in folder.rglob("*") if file.is_file()}
+    assert len(before) == 9
+    for out in (folder / "out", folder / "other" / "place"):
+        assert main(["paint", "-r", str(folder), "-o", str(out), "-s", f"hayao,{network}"]) == 0
+    after = {file for file in folder.rglob("*") if file.is_file()}
+    assert not [file for file in after if "-hayao-" in file.name or "-own-" in file.name]
+    assert main(["paint", "-r", str(folder), "-s", f"hayao,{network}"]) == 0
+    assert len(list(folder.rglob("*-*.png"))) == len(after) - 3 + 6
+    assert "results of earlier runs" in capsys.readouterr().err
+
+
+# Folders
+
+
+def test_everything_that_is_skipped_is_counted_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from photo2anime.app import create_app
+    folder = tmp_path / "in"
+    for name in ("a.ppm", "b.ico", "c.jp2", "deep/d.pgm"):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo_of(16, 16)[..., 0] if name.endswith("pgm") else photo_of(16, 16)).save(file)
+    save(tmp_path / "elsewhere" / "x.png")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "lost.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    for name in ("notes.txt", "raw.cr2", ".DS_Store", "Thumbs.db"):
+        (folder / name).write_text("x")
+    assert main(["paint", "-r", str(folder), "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    for part in ("2 other files: notes.txt, raw.cr2", "1 linked folders, which are not followed", "linked\n"):
+        assert part in said
+    assert "1 links that lead nowhere: lost.jpg" in said and "1 pipes or devices: pipe.jpg" in said
+    assert "Thumbs.db" not in said and ".DS_Store" not in said
+    found = sorted(str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.png"))
+    assert found == ["a-hayao.png", "b-hayao.png", "c-hayao.png", "deep/d-hayao.png"]
 
-    folder = tmp_path / "styles"
-    folder.mkdir()
-    (folder / "torn.toml").write_text('[torn]\nfile = "torn.onnx"\n')
-    (folder / "torn.onnx").write_bytes(b"not a network")
-    (folder / "lost.toml").write_text('[lost]\nfile = "lost.onnx"\n')
-    (folder / "odd.toml").write_text("this is no TOML")
-    monkeypatch.setenv("PHOTO2ANIME_HOME", str(tmp_path))
-    list_styles.cache_clear()
-    workshop = Workshop(Settings())
-    try:
-        with TestClient(create_app(workshop)) as client:  # type: ignore[arg-type]
-            names = [style["name"] for style in client.get("/api/styles").json()]
-            assert "hayao" in names and not {"torn", "lost", "odd"} & set(names)
-            assert "torn" in error_of(client.post("/api/paint?style=torn", content=PNG), 422)
-            assert "torn" not in client.get("/config").text
-            photo = str(workshop.storage.write("a.png", encoded("PNG")))
-            assert [name for _, name in handlers.paint_sheet(Page(workshop, ENGLISH), photo, PaintOptions())] == names
-        told = capsys.readouterr().err
-        assert "torn is left out" in told and "lost is left out" in told
-        with pytest.raises(Photo2AnimeError, match="another --style"):
-            create_app(Workshop(Settings(style="torn")))
-    finally:
-        workshop.finish(2)
-        workshop.storage.remove()
-        list_styles.cache_clear()
+
+def test_a_folder_that_cannot_be_opened_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "secret").mkdir()
+    real = os.scandir
+
+    def refuse(folder: str) -> object:
+        if str(folder).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert main(["paint", "-r", str(tmp_path / "in")]) == 1
+    assert "secret: cannot be opened (Permission denied)" in capsys.readouterr().err
+    assert (tmp_path / "in" / "a-hayao.png").exists()
+
+
+def test_many_skipped_files_are_named_up_to_twenty(tmp_path: Path) -> None:
+    for i in range(30):
+        (tmp_path / f"{i:02}.txt").write_text("x")
+    found = find_sources([str(tmp_path)], recursive=True, out=None, suffix=None, style_names=[])
+    assert found.notes[0].endswith("18.txt, 19.txt and 10 more") and "30 other files" in found.notes[0]
+
+
+# Pipes
+
+
+def test_a_photo_through_a_pipe(photo: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m photo2anime paint <(cat {photo})"
+    done = subprocess.run(["bash", "-c", f"{command} -o {tmp_path}/out.png"], capture_output=True, check=False)
+    assert done.returncode == 0 and Image.open(tmp_path / "out.png").size == (32, 24), done.stderr
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert done.returncode == 1 and b"no folder for its result; give -o" in done.stderr

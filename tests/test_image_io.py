@@ -13,9 +13,10 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import photo_of
+from photo2anime import image_io
 from photo2anime.compose import shrink
 from photo2anime.image_io import WriteOptions, encode_image, read_image, write_image
-from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.types import MemoryRanOutError, Photo2AnimeError, Picture, TooLargeError
 
 PHOTO = photo_of(40, 56)
 ORIENTATION, GPS, MAKE = 0x0112, 0x8825, 0x010F
@@ -177,6 +178,15 @@ def test_wrong_files_are_named_for_what_they_are(tmp_path: Path, name: str, cont
     assert "\n" not in str(caught.value)
 
 
+def test_a_second_page_without_a_size_is_one_line() -> None:
+    """Found by scripts/fuzz.py: Pillow raises TypeError there."""
+    pages = [Image.fromarray(PHOTO), Image.fromarray(PHOTO)]
+    data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    at = data.rindex(b"\x00\x01\x04\x00\x01\x00\x00\x00")  # width, of the last page
+    with pytest.raises(Photo2AnimeError, match="damaged or cut short"):
+        read_image(data[:at] + b"\xfe\x00" + data[at + 2 :])
+
+
 def test_missing_file_folder_and_forbidden_file(tmp_path: Path) -> None:
     with pytest.raises(Photo2AnimeError, match="no such file"):
         read_image(tmp_path / "nothing.jpg")
@@ -216,7 +226,89 @@ def test_a_large_photo_is_not_taken_for_a_bomb_and_pillows_limit_stays(monkeypat
 PHOTO_PNG = saved(Image.fromarray(PHOTO), "PNG")
 
 
+class OnlyRead:
+    """A stream that can do one thing; takes_size: as sockets do, a few bytes at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self.file = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self.file.read(min(size, 7000))
+
+
+class ReadsAll(OnlyRead):
+    def read(self) -> bytes:  # type: ignore[override]
+        return self.file.getvalue()
+
+
+def test_streams_are_read_whole(tmp_path: Path) -> None:
+    import subprocess
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from urllib.request import urlopen
+
+    data = saved(Image.fromarray(photo_of(150, 200)), "PNG")
+    for stream in (OnlyRead(data), ReadsAll(data)):
+        assert np.array_equal(read_image(stream).rgb, photo_of(150, 200))  # type: ignore[arg-type]
+    (tmp_path / "a.png").write_bytes(data)
+    with subprocess.Popen(["cat", tmp_path / "a.png"], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None and np.array_equal(read_image(cat.stdout).rgb, photo_of(150, 200))
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(f"cat {tmp_path}/a.png > {tmp_path}/pipe", shell=True):
+        assert np.array_equal(read_image(tmp_path / "pipe").rgb, photo_of(150, 200))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    with urlopen(f"http://127.0.0.1:{server.server_port}/a.png") as answer:
+        assert np.array_equal(read_image(answer).rgb, photo_of(150, 200))
+    server.server_close()
+
+
+def test_streams_have_a_limit_and_are_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_io, "MAX_STREAM_BYTES", 1 << 20)
+    with open("/dev/zero", "rb", buffering=0) as endless, pytest.raises(TooLargeError, match="more than 1 MiB"):
+        read_image(OnlyRead(endless.read(3 << 20)))  # type: ignore[arg-type]
+    with pytest.raises(Photo2AnimeError, match="binary mode"):
+        read_image(io.StringIO("text"))  # type: ignore[arg-type]
+    with pytest.raises(Photo2AnimeError, match="is empty"):
+        read_image(OnlyRead(b""))  # type: ignore[arg-type]
+
+
+def test_memory_that_runs_out_while_decoding_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (MemoryError(), RuntimeError("Memory allocation error: security limit")):
+
+        def fail(_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(image_io, "picture_of", fail)
+        with pytest.raises(MemoryRanOutError, match="memory ran out; try --max-side"):
+            read_image(PHOTO_PNG)
+
+
 # Writing
+
+
+def test_a_disk_that_takes_no_more_leaves_no_half_file(tmp_path: Path) -> None:
+    import resource
+
+    large = Picture(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # a write past it fails in the middle
+    try:
+        with pytest.raises(Photo2AnimeError, match="too large for this disk"):
+            write_image(tmp_path / "out.png", large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".jpg", ".webp", ".avif"])

@@ -119,7 +119,7 @@ def test_auto_takes_the_next_device_when_one_does_not_start(monkeypatch: pytest.
     monkeypatch.setattr(runtime, "offered_devices", lambda: ["cuda", "cpu"])
     real = runtime.ort.InferenceSession
 
-    def start(file: str, options: object, providers: list[str]) -> object:
+    def start(file: bytes, options: object, providers: list[str]) -> object:
         return FellBack() if providers[0] == runtime.PROVIDERS["cuda"] else real(file, options, providers=providers)
 
     monkeypatch.setattr(runtime.ort, "InferenceSession", start)

@@ -1,7 +1,20 @@
-"""python -m photo2anime."""
+"""python -m photo2anime, and the command itself. Ctrl-C ends it without a word until main can say one."""
 
-import sys
+import signal
 
-from photo2anime.cli import main
+if __name__ == "__main__":  # before anything takes time to be imported
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-sys.exit(main())
+
+def run() -> int:
+    """The command's exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from photo2anime.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(run())

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
@@ -19,12 +20,15 @@ from photo2anime.train.commands import add_train_commands
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.commands import add_video_commands
 
+_stops: list[int] = []  # exit codes of the signals that came
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    _prepare_process()
-    args = _parser().parse_args(arguments)
     try:
+        _stops.clear()
+        _prepare_process()
+        args = _parser().parse_args(arguments)
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -32,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"photo2anime: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("photo2anime: stopped", file=sys.stderr)
-        return 130
+        return _stopped(130)
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         _close_stdout()
         return 1
@@ -41,6 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_stdout()
         print(f"photo2anime: cannot write the output ({error})", file=sys.stderr)
         return 1
+    except Exception:  # a signal in the middle of an import comes out as ImportError, SystemError, ...
+        if not _stops:
+            raise
+        return _stopped(_stops[-1])
+
+
+def _stopped(code: int) -> int:
+    _ignore_interrupts()  # whoever is impatient presses again
+    if code == 130:
+        print("photo2anime: stopped", file=sys.stderr)
+    return code
 
 
 def _prepare_process() -> None:
@@ -51,7 +65,27 @@ def _prepare_process() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no temporary file stays
+        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGINT, _interrupt)
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", category=UserWarning)  # libraries' asides; ours are lines of their own
+
+
+def _interrupt(*_: object) -> None:
+    _stops.append(130)
+    raise KeyboardInterrupt
+
+
+def _terminate(*_: object) -> None:
+    """Unwinds, so that no temporary file stays."""
+    _ignore_interrupts()
+    _stops.append(143)
+    sys.exit(143)
+
+
+def _ignore_interrupts() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _close_stdout() -> None:
@@ -94,8 +128,13 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
     p.add_argument("-r", "--recursive", action="store_true", help="paint all photos in folders and their subfolders")
     p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
-    p.add_argument("--overwrite", action="store_true", help="allow a result to replace its own source")
-    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position or XMP")
+    p.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a file that is there, even the photo itself; without it only results under the usual name, "
+        "PHOTO-STYLE, are made anew",
+    )
+    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
     p.add_argument(
         "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
     )

@@ -83,7 +83,7 @@ def _styles() -> Iterator[Finding]:
             size = file.stat().st_size / 1e6
             yield Finding(f"style {card.name}: {card.file}, {size:.1f} MB, sha256 {str(card.sha256)[:12]}.. is right")
     for problem in installed_styles()[1]:
-        yield Finding(problem, "photo2anime import the style again, or delete that file")
+        yield Finding(problem, "if it names a file, import that style again or delete the file; else mend the folder")
 
 
 def _memory() -> Finding:

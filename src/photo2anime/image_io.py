@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,21 +15,28 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from photo2anime.metadata import descriptive, save_arguments
-from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
+from photo2anime import tiffs
+from photo2anime.decode import Opened, open_unlimited, opened, picture_of
+from photo2anime.metadata import save_arguments
+from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
 
 MAX_MEGAPIXELS = 300  # above this a file is taken for a decompression bomb
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}
 FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
-READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".gif"}  # what `-r` picks up in a folder
-_ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
+READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".hif", ".gif"}  # what `-r` picks up in a folder
+READABLE |= {".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".dib", ".apng"}
 _OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
-_pillow_limit = threading.Lock()
+_DAMAGED = (  # what decoders raise
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError, TypeError, AttributeError),  # as Pillow does for broken directories
+)
+MAX_STREAM_BYTES = 1 << 30  # of what comes through a pipe
+_STREAM_STEP = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +54,14 @@ class WriteOptions:
 def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """The picture, upright, in sRGB, 8 bit, (H, W, 3) uint8, with alpha and metadata beside it.
 
-    Takes a path, encoded bytes, an open binary file, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4), uint8 or
-    uint16. Of an animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
+    Takes a path (of a pipe too), encoded bytes, an open binary file or anything with a read method, a PIL image, or an
+    array: (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16. What cannot be read twice is read whole, up to 1 GiB. Of an
+    animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _decoded(lambda: _from_pil(source))
+        return _decoded(lambda: picture_of(opened(source)))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(io.BytesIO(source), max_megapixels)
     if isinstance(source, (str, Path)):
@@ -120,6 +129,8 @@ def encode_image(picture: Picture, options: WriteOptions) -> bytes:
     file = io.BytesIO()
     try:
         image.save(file, format=format, **save_arguments(format, picture, options.quality, options.strip_metadata))
+    except MemoryError as error:
+        raise MemoryRanOutError from error
     except (OSError, ValueError, RuntimeError) as error:
         raise Photo2AnimeError(f"cannot be written as {format} ({error}); use -f png") from error
     return file.getvalue()
@@ -153,15 +164,39 @@ def _open_file(path: Path) -> IO[bytes]:
         raise Photo2AnimeError(f"cannot be opened ({error})") from error
 
 
-def _from_file(file: IO[bytes], max_megapixels: float) -> Picture:
+def _from_file(source: IO[bytes], max_megapixels: float) -> Picture:
     def read() -> Picture:
-        if not file.read(1):
+        seekable = getattr(source, "seekable", None)
+        file = source if callable(seekable) and seekable() else _whole(source)
+        first = file.read(1)
+        if isinstance(first, str):
+            raise Photo2AnimeError("is open as text; open it in binary mode")
+        if not first:
             raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
         file.seek(0)
-        with _open_pil(file, max_megapixels) as image:
-            return _from_pil(image)
+        found = _opened(file, max_megapixels)
+        with found.image:
+            return picture_of(found)
 
     return _decoded(read)
+
+
+def _whole(stream: IO[bytes]) -> IO[bytes]:
+    """Everything a pipe, a socket or another object with read gives, as a file."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        try:
+            part = stream.read(_STREAM_STEP)
+        except TypeError:  # a read that takes no size gives everything
+            part, more = stream.read(), False
+        if not isinstance(part, (bytes, bytearray, memoryview)):
+            raise Photo2AnimeError(f"gives {type(part).__name__}, not bytes; open it in binary mode")
+        parts.append(bytes(part))
+        size, more = size + len(part), more and len(part) > 0
+        if size > MAX_STREAM_BYTES:
+            raise TooLargeError(f"is a stream of more than {MAX_STREAM_BYTES >> 20} MiB; save it as a file first")
+    return io.BytesIO(b"".join(parts))
 
 
 def _decoded(read: Callable[[], Picture]) -> Picture:
@@ -172,89 +207,45 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
         raise NotAPictureError(
             "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) as error:
+    except MemoryError as error:
+        raise MemoryRanOutError from error
+    except _DAMAGED as error:
+        if "memory" in str(error).lower():  # decoders in C say it in their own ways
+            raise MemoryRanOutError from error
         raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
 
 
-def _open_pil(file: IO[bytes], max_megapixels: float) -> Image.Image:
-    """The header read, pixels not yet. Pillow's own bomb limit is lower and global, so it is lifted for the moment."""
+def _opened(file: IO[bytes], max_megapixels: float) -> Opened:
+    """The header read, pixels not yet."""
     header = file.read(16)
     file.seek(0)
     if header[4:8] == b"ftyp" and not header[8:12].startswith(b"avi"):
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
-    with _pillow_limit:
-        pillows_own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(file, formats=[*_OPENED, *({"HEIF"} & Image.OPEN.keys())])
-        finally:
-            Image.MAX_IMAGE_PIXELS = pillows_own
-    megapixels = image.width * image.height / 1e6
+    tiff = tiffs.described(file)
+    if tiff is not None and tiff.is_deep:
+        _check_size(tiff.width, tiff.height, max_megapixels)
+        return tiffs.opened(tiff)
+    try:
+        formats = [*_OPENED, *({"HEIF"} & Image.OPEN.keys())]
+        image = open_unlimited(file, formats, libtiff=tiff is not None and tiff.needs_libtiff)
+    except UnidentifiedImageError:
+        if tiff is None:
+            raise
+        raise NotAPictureError(
+            f"is a TIFF of a kind that is not read ({tiff}); convert it to 8 or 16 bit RGB"
+        ) from None
+    _check_size(image.width, image.height, max_megapixels)
+    return opened(image, file)
+
+
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise TooLargeError(
             f"has {megapixels:.3g} megapixels, the limit is {max_megapixels:g}; raise it with --max-megapixels"
         )
-    return image
-
-
-def _from_pil(image: Image.Image) -> Picture:
-    if image.width == 0 or image.height == 0:
-        raise Photo2AnimeError(f"has no pixels ({image.width}x{image.height})")
-    format = image.format
-    frames = getattr(image, "n_frames", 1) if format in _ANIMATIONS else 1
-    profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
-    exif = descriptive(image.getexif())
-    image = ImageOps.exif_transpose(image)
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    image, alpha = _split_alpha(image)
-    return Picture(
-        rgb=np.asarray(_to_srgb(_to_8_bit(image), profile)),
-        alpha=alpha,
-        exif=exif,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None,  # TIFF says 1 for unknown
-        format=format,
-        frames=frames,
-    )
-
-
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | None]:
-    """The picture without transparency, and its alpha if it has one."""
-    transparent = image.info.get("transparency")
-    if image.mode.startswith("I;16") and isinstance(transparent, int):  # Pillow would convert all of it to white
-        return image, np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return image, np.asarray(image.getchannel("A"))
-    return image, None
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey pictures of 16 or 32 bit or float as mode L; others unchanged (Pillow reads 16-bit colour as 8 already)."""
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    if image.mode == "F" and values.max() <= 1:
-        full_scale = 1.0
-    else:
-        full_scale = 255.0 if image.mode in ("F", "I") and values.max() <= 255 else 65535.0
-    return Image.fromarray((np.clip(values / full_scale, 0, 1) * 255 + 0.5).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Mode RGB, in sRGB. A profile that is damaged or of another colour model is ignored, as viewers do."""
-    if profile:
-        with suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            model = {"RGB ": "RGB", "CMYK": "CMYK", "GRAY": "L", "Lab ": "LAB"}.get(source.profile.xcolor_space)
-            description = source.profile.profile_description or ""
-            if model and (not description.startswith("sRGB") or "linear" in description.lower()):
-                same_model = image if image.mode == model else image.convert(model)
-                srgb = ImageCms.createProfile("sRGB")
-                if converted := ImageCms.profileToProfile(same_model, source, srgb, outputMode="RGB"):
-                    return converted
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_array(array: NDArray[Any]) -> Picture:

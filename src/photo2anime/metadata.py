@@ -1,7 +1,9 @@
-"""What a picture file says beside its pixels: EXIF, XMP, resolution, colour profile; kept from file to file."""
+"""What a picture file says beside its pixels: EXIF, XMP, IPTC, text, resolution; kept from file to file."""
 
 from __future__ import annotations
 
+import re
+import struct
 import sys
 from functools import cache
 from typing import Any
@@ -12,6 +14,9 @@ from photo2anime.types import Picture
 
 QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80}  # pictures with lines and flat areas show artefacts early
 _MAX_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP that fit into one JPEG segment
+_COMMENT = "Comment"
+_IPTC_IN_TIFF, _IPTC_RESOURCE, _IPTC_IN_PNG = 33723, 0x0404, "Raw profile type iptc"
+_OF_PARTS = re.compile(rb"""\s(?:hdrgm|HDRGainMap|GCamera:(?=M)):?\w{1,60}\s?=\s?["'][^"']{0,200}["']""")
 _SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _STORAGE_TAGS = {  # of TIFF 6.0 and its supplements: size, depth, strips, tiles, colour model, embedded profiles
     *(*range(254, 260), 262, 266, 273, 274, *range(277, 285), 292, 293, 296, 301, *range(317, 326)),
@@ -27,12 +32,47 @@ def descriptive(exif: Image.Exif) -> bytes | None:
             kept[tag] = value
     for directory in _SUB_DIRECTORIES:
         kept.get_ifd(directory).update(exif.get_ifd(directory))
+    if ExifTags.Base.ColorSpace in kept.get_ifd(ExifTags.IFD.Exif):
+        kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = 1  # sRGB, whatever it was
     for stale in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight):
         kept.get_ifd(ExifTags.IFD.Exif).pop(stale, None)
     for directory in _SUB_DIRECTORIES:
         if kept.get_ifd(directory):
             kept[directory] = kept.get_ifd(directory)
     return kept.tobytes() if len(kept) else None
+
+
+def text_of(image: Image.Image) -> tuple[tuple[str, str], ...]:
+    """Keyword and text of PNG's chunks and of comments. The picture has to be loaded: some chunks follow the pixels."""
+    told = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
+    if isinstance(comment := image.info.get("comment"), bytes) and comment.strip(b"\0 "):
+        told[_COMMENT] = comment.decode("utf-8", errors="replace").rstrip("\0")
+    known = {str(key): str(value) for key, value in told.items() if 0 < len(str(key)) < 80}
+    return tuple(
+        (key, value) for key, value in known.items() if not key.startswith(("XML:com.adobe.xmp", "Raw profile"))
+    )
+
+
+def iptc_of(image: Image.Image, in_tiff: bytes | None) -> bytes | None:
+    """The records of IPTC-IIM, as JPEG and ImageMagick's PNG keep them; in_tiff: those a TIFF has."""
+    resources = image.info.get("photoshop")
+    if isinstance(resources, dict):
+        found = resources.get(_IPTC_RESOURCE)
+    elif image.format == "PNG":
+        found = _unwrapped(str(getattr(image, "text", {}).get(_IPTC_IN_PNG, "")))
+    else:
+        found = in_tiff
+    return found if isinstance(found, bytes) and found[:1] == b"\x1c" else None
+
+
+def without_parts(xmp: bytes | None) -> bytes | None:
+    """XMP that no longer tells of what lay in the file beside the photo: gain maps, motion photos."""
+    if not xmp or not any(mark in xmp for mark in (b"hdrgm:", b"HDRGainMap:", b"Container:", b"GCamera:M")):
+        return xmp
+    start, end = b"<Container:Directory", b"</Container:Directory>"
+    while (first := xmp.find(start)) >= 0 and (last := xmp.find(end, first)) >= 0:
+        xmp = xmp[:first] + xmp[last + len(end) :]
+    return _OF_PARTS.sub(b"", xmp)
 
 
 def save_arguments(format: str, picture: Picture, quality: int | None, strip_metadata: bool) -> dict[str, Any]:
@@ -52,25 +92,68 @@ def save_arguments(format: str, picture: Picture, quality: int | None, strip_met
 
 
 def _metadata_arguments(format: str, picture: Picture) -> dict[str, Any]:
-    """What Pillow's save takes for EXIF, XMP and resolution; what does not fit into a JPEG segment is left out."""
+    """What Pillow's save takes for EXIF, XMP, IPTC, text and resolution, where the format has a place for them; what
+    does not fit into a JPEG segment is left out.
+    """
     arguments: dict[str, Any] = {}
     longest = _MAX_JPEG_SEGMENT if format == "JPEG" else sys.maxsize
     if picture.dpi:
         arguments["dpi"] = picture.dpi
     if picture.exif and len(picture.exif) <= longest:
         arguments["exif"] = picture.exif
-    if not picture.xmp or len(picture.xmp) > longest:
-        return arguments
+    xmp = picture.xmp if picture.xmp and len(picture.xmp) <= longest else None
+    iptc = picture.iptc if picture.iptc and len(picture.iptc) + 64 <= longest else None
     if format == "PNG":
-        arguments["pnginfo"] = PngImagePlugin.PngInfo()
-        arguments["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+        arguments["pnginfo"] = _png_text(picture, xmp, iptc)
     elif format == "TIFF":
-        arguments["exif"] = Image.Exif()
-        arguments["exif"].load(picture.exif or b"")
-        arguments["exif"][ExifTags.Base.XMLPacket] = picture.xmp
-    else:
-        arguments["xmp"] = picture.xmp
+        if xmp or iptc:
+            arguments["exif"] = Image.Exif()
+            arguments["exif"].load(picture.exif or b"")
+            arguments["exif"].update({ExifTags.Base.XMLPacket: xmp} if xmp else {})
+            arguments["exif"].update({_IPTC_IN_TIFF: iptc} if iptc else {})
+    elif xmp:
+        arguments["xmp"] = xmp
+    if format == "JPEG":
+        comment = dict(picture.text).get(_COMMENT, "").encode()
+        arguments |= {"comment": comment} if comment and len(comment) <= longest else {}
+        arguments |= {"extra": _segment(iptc)} if iptc else {}
     return arguments
+
+
+def _png_text(picture: Picture, xmp: bytes | None, iptc: bytes | None) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    if xmp:
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode(errors="replace"))
+    if iptc:
+        block = _resource(iptc)
+        info.add_text(_IPTC_IN_PNG, f"\niptc\n{len(block):8}\n{block.hex()}\n", zip=True)
+    for key, value in picture.text:
+        info.add_text(key, value)
+    return info
+
+
+def _resource(iptc: bytes) -> bytes:
+    """Photoshop's resource around the records."""
+    head = struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(iptc))
+    return head + iptc + b"\0" * (len(iptc) % 2)
+
+
+def _segment(iptc: bytes) -> bytes:
+    content = b"Photoshop 3.0\0" + _resource(iptc)
+    return struct.pack(">2sH", b"\xff\xed", len(content) + 2) + content
+
+
+def _unwrapped(profile: str) -> bytes | None:
+    """The records in what ImageMagick writes: a name, a length, hexadecimal digits."""
+    try:
+        block = bytes.fromhex("".join(profile.split()[2:]))
+    except ValueError:
+        return None
+    start = block.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
+    if start < 0 or len(block) < start + 12:
+        return block if block[:1] == b"\x1c" else None
+    length = struct.unpack_from(">I", block, start + 8)[0]
+    return block[start + 12 : start + 12 + length]
 
 
 @cache

@@ -7,16 +7,16 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from photo2anime import compose, portraits
+from photo2anime.codes import GAIN_MAP
 from photo2anime.compare import Comparison
 from photo2anime.image_io import (
     FORMATS,
-    READABLE,
     WriteOptions,
     encode_image,
     extension,
@@ -24,107 +24,84 @@ from photo2anime.image_io import (
     writable_format,
     write_image,
 )
-from photo2anime.styles import list_styles
+from photo2anime.sources import STANDARD, Job, find_sources, names_a_file
+from photo2anime.styles import installed_styles, list_styles, shipped_styles
 from photo2anime.stylizer import Stylizer
-from photo2anime.types import Look, PaintedFace, Painting, Photo2AnimeError, Picture
-
-_STANDARD = "-"  # input and output by that name are the standard streams
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One photo to paint. below: where it lay under the folder that was given with -r, kept under -o."""
-
-    source: str
-    below: Path = Path()
+from photo2anime.types import Look, MemoryRanOutError, PaintedFace, Painting, Photo2AnimeError, Picture
 
 
 def paint_all(args: Namespace) -> int:
     """Paints args.photos in args.style, prints a line for each result, and returns the exit code."""
-    names = list(list_styles()) if args.compare else _style_names(args.style)
     if args.compare and args.side_by_side:
         raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
-    asked = {"device": args.device, "tile_px": args.tile, "precision": args.precision, "free": args.free}
-    loaded = [Stylizer.load(name, **asked) for name in names]
+    loaded = _load_styles(args)
     portraits.check_choice(args.faces, loaded[0].face_painters)
     stylizers: Sequence[Stylizer | Comparison] = [Comparison(loaded)] if args.compare else loaded
-    jobs = list(dict.fromkeys(_jobs(args, [s.card.name for s in stylizers])))
-    _check_out(args, len(jobs) * len(stylizers))
-    painter = Painter(args, stylizers, {os.path.realpath(job.source) for job in jobs if job.source != _STANDARD})
-    failed = 0
-    for job in painter.with_progress(jobs):
+    known = {*(s.card.name for s in stylizers), *list_styles(), Comparison.NAME}
+    suffix = f".{args.format}" if args.format else None
+    to_folder = args.out if args.out and args.out != STANDARD and not names_a_file(args.out) else None
+    found = find_sources(args.photos, recursive=args.recursive, out=to_folder, suffix=suffix, style_names=sorted(known))
+    for line in [*found.notes, *found.failures]:
+        print(line, file=sys.stderr)
+    _check_out(args, len(found.jobs) * len(stylizers))
+    painter = Painter(args, stylizers, {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD})
+    failed = len(found.failures)
+    for job in painter.with_progress(found.jobs):
         try:
             painter.paint(job)
         except Photo2AnimeError as error:
             failed += 1
             painter.tell_error(job, error)
+        except MemoryError:
+            failed += 1
+            painter.tell_error(job, MemoryRanOutError())
     return 1 if failed else 0
 
 
-def _style_names(text: str) -> list[str]:
-    names: list[str] = []
-    for name in (part.strip() for part in text.split(",")):
-        names += list(list_styles()) if name.lower() == "all" else [name] if name else []
+def _load_styles(args: Namespace) -> list[Stylizer]:
+    """The styles that were asked for. Of those that came with `all` a broken one of the user's own is only told of."""
+    names: dict[str, bool] = {}  # whether it was asked for by name
+    for name in ("all",) if args.compare else (part.strip() for part in args.style.split(",")):
+        if name.lower() == "all":
+            offered = [name for name, card in list_styles().items() if card.free or not args.free]
+            names = dict.fromkeys(offered, False) | names
+        elif name:
+            names[name] = True
     if not names:
         raise Photo2AnimeError("no style was given; see `photo2anime styles`")
-    return list(dict.fromkeys(names))
-
-
-def _jobs(args: Namespace, style_names: list[str]) -> Iterator[Job]:
-    for source in args.photos:
-        if not (args.recursive and Path(source).is_dir()):
-            yield Job(source)
-            continue
-        files = list(_photos_under(Path(source), Path(args.out) if args.out else None))
-        stems = {file.with_suffix("") for file in files}
-        found = [file for file in files if not _is_own_result(file, stems, style_names)]
-        if not found:
-            print(f"{source}: no photos in this folder", file=sys.stderr)
-        for file in found:
-            yield Job(str(file), file.parent.relative_to(source))
-
-
-def _photos_under(folder: Path, out: Path | None) -> Iterator[Path]:
-    """Picture files in folder and below, sorted; hidden ones and what lies under out are left alone."""
-    for file in sorted(folder.rglob("*")):
-        inside = file.relative_to(folder)
-        is_result = out is not None and out.resolve() != folder.resolve() and out.resolve() in file.resolve().parents
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if file.suffix.lower() in READABLE and file.is_file() and not hidden and not is_result:
-            yield file
-
-
-def _is_own_result(file: Path, stems: set[Path], style_names: list[str]) -> bool:
-    """Whether an earlier run painted file from a photo beside it."""
-    names = {*style_names, *list_styles(), Comparison.NAME}
-    return any(
-        file.stem.endswith(f"-{name}") and file.with_name(file.stem.removesuffix(f"-{name}")) in stems for name in names
-    )
+    if not all(names.values()):
+        for problem in installed_styles()[1]:
+            print(f"left out: {problem}", file=sys.stderr)
+    loaded = []
+    for name, by_name in names.items():
+        try:
+            loaded.append(
+                Stylizer.load(name, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free)
+            )
+        except Photo2AnimeError as error:
+            if by_name or name in shipped_styles():
+                raise
+            print(f"left out: style {name}: {error}", file=sys.stderr)
+    return loaded
 
 
 def _check_out(args: Namespace, results: int) -> None:
     """Raises Photo2AnimeError for an -o that cannot hold what is asked, before anything is painted."""
-    to_stdout = args.out == _STANDARD or (args.out is None and _STANDARD in args.photos)
+    to_stdout = args.out == STANDARD or (args.out is None and STANDARD in args.photos)
     if to_stdout and results > 1:
         raise Photo2AnimeError(f"standard output takes one picture, not {results}; give a folder with -o")
     if to_stdout and sys.stdout.isatty():
         raise Photo2AnimeError("a picture would be written to the terminal; give -o, or redirect the output")
     if to_stdout and args.json:
         raise Photo2AnimeError("--json and the picture both want standard output; give -o FILE")
-    if args.out and not to_stdout and _names_a_file(args.out):
+    if args.out and not to_stdout and names_a_file(args.out):
         if results > 1:
             raise Photo2AnimeError(f"-o {args.out} is one file for {results} results; give a folder")
         if args.format and FORMATS[Path(args.out).suffix.lower()] != FORMATS[f".{args.format}"]:
             raise Photo2AnimeError(f"-o {args.out} and -f {args.format} disagree; leave -f out")
 
 
-def _names_a_file(out: str) -> bool:
-    suffix = Path(out).suffix.lower()
-    if out.endswith(("/", "\\")) or Path(out).is_dir():
-        return False
-    if suffix in READABLE and suffix not in FORMATS:
-        raise Photo2AnimeError(f"-o {out}: cannot write {suffix}; use {', '.join(FORMATS)}")
-    return suffix in FORMATS
+_SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
 
 
 class Painter:
@@ -139,6 +116,7 @@ class Painter:
             overwrite=args.overwrite,
         )
         self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
+        self.said: set[str] = set()
         self.written: dict[Path, str] = {}
         self.bar: Any = None
 
@@ -161,7 +139,7 @@ class Painter:
             if target is None:
                 sys.stdout.buffer.write(encode_image(painted, self.options))
                 continue
-            write_image(target, painted, self.options, source=None if job.source == _STANDARD else job.source)
+            write_image(target, painted, self.options, source=None if job.source == STANDARD else job.source)
             self.written[target] = job.source
             self._tell(job, target, stylizer, replace(painting, picture=painted), time.perf_counter() - started)
 
@@ -174,7 +152,12 @@ class Painter:
         real = os.path.realpath(target)
         if real in self.sources and real != os.path.realpath(job.source):
             raise Photo2AnimeError(f"{target} is itself a photo to paint; give another -o")
-        if not (self.args.skip_existing and os.path.exists(target)):
+        if not os.path.lexists(target):
+            return False
+        if not self.args.skip_existing:
+            named, own = self.args.out and names_a_file(self.args.out), real == os.path.realpath(job.source)
+            if named and not own and not self.args.overwrite:  # own: write_image has its say
+                raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
             return False
         if self.args.json:
             self._say(json.dumps({"source": job.source, "target": str(target), "skipped": True}))
@@ -184,9 +167,9 @@ class Painter:
         return True
 
     def _read(self, job: Job) -> Picture:
-        if job.source == _STANDARD and sys.stdin is None:
+        if job.source == STANDARD and sys.stdin is None:
             raise Photo2AnimeError("standard input is closed; give a file")
-        source = sys.stdin.buffer.read() if job.source == _STANDARD else job.source
+        source = sys.stdin.buffer if job.source == STANDARD else job.source
         picture = read_image(source, max_megapixels=self.args.max_megapixels)
         if picture.frames > 1 and picture.format == "TIFF":
             self._say(f"{job.source}: only the first of its {picture.frames} pages is painted", sys.stderr)
@@ -195,15 +178,21 @@ class Painter:
                 f"is animated; only the first of its {picture.frames} frames is painted (`photo2anime video` does them)"
             )
             self._say(f"{job.source}: {note}", sys.stderr)
+        for note in picture.notes:
+            if note not in _SAID_ONCE or note not in self.said:
+                self._say(f"{job.source}: {note}", sys.stderr)
+            self.said.add(note)
         return compose.shrink(picture, self.args.max_side) if self.args.max_side else picture
 
     def _target(self, job: Job, style: str, picture: Picture | None) -> Path | None:
         """Where a result goes; None is standard output, or not known yet without the picture."""
-        out, source = self.args.out, Path("stdin.png" if job.source == _STANDARD else job.source)
-        if out == _STANDARD or (out is None and job.source == _STANDARD):
+        out, source = self.args.out, Path("stdin.png" if job.source == STANDARD else job.source)
+        if out == STANDARD or (out is None and job.source == STANDARD):
             return None
-        if out and _names_a_file(out):
+        if out and names_a_file(out):
             return Path(out)
+        if out is None and job.source.startswith(("/dev/", "/proc/")):
+            raise Photo2AnimeError("came through a pipe and has no folder for its result; give -o")
         folder = source.parent if out is None else Path(out) / job.below
         if self.args.format:
             suffix = f".{self.args.format}"
@@ -213,7 +202,7 @@ class Painter:
             return None
         else:
             suffix = extension(writable_format(picture.format))
-        return folder / f"{source.stem}-{style}{suffix}"
+        return folder / f"{job.stem or source.stem}-{style}{suffix}"
 
     def _tell(
         self, job: Job, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,7 +16,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its maker; 
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from photo2anime.types import DEVICES, Batch, MeanColor, Photo2AnimeError, StyleCard, Tiling
+from photo2anime.onnx_file import read_network
+from photo2anime.types import DEVICES, Batch, MeanColor, MemoryRanOutError, Photo2AnimeError, StyleCard, Tiling
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -25,6 +28,7 @@ PROVIDERS = {
 _AUTOMATIC = ("cuda", "directml", "cpu")  # first that is offered; CoreML is slower with free sizes, so only when asked
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 MEAN_COLOR = "mean_color"  # name of the second input of a network that has one
+TRIAL_SECONDS = 20.0  # so long may a network nobody knows take for a small square
 _PREFIX = "photo2anime."  # of our keys in an .onnx file's metadata
 
 
@@ -33,12 +37,16 @@ class OnnxNetwork:
     with a second input takes mean_color besides, (N, 3); without it the batch is taken for whole pictures.
 
     device: "auto", "cpu", "cuda", "directml" or "coreml"; `device` afterwards is the one that started. card: what is
-    known of the style; None reads it from the file's metadata, or finds out by trying. Raises Photo2AnimeError when the
-    file is no such network or the device that was asked for does not start.
+    known of the style; None reads it from the file's metadata, or finds out by trying. seconds: a longer call is
+    stopped; None is no limit. Raises Photo2AnimeError when the file is no such network or names another file, or the
+    device that was asked for does not start.
     """
 
-    def __init__(self, file: Path, *, device: str = "auto", card: StyleCard | None = None) -> None:
+    def __init__(
+        self, file: Path, *, device: str = "auto", card: StyleCard | None = None, seconds: float | None = None
+    ) -> None:
         self._session, self.device = _start(file, device)
+        self._seconds = seconds
         self._input, *more = self._session.get_inputs()
         self._takes_mean_color = [fed.name for fed in more] == [MEAN_COLOR]
         if more and not self._takes_mean_color:
@@ -54,8 +62,12 @@ class OnnxNetwork:
         try:
             return self._run(batch, self.card.layout, mean_color)
         except Exception as error:
-            reason = str(error).splitlines()[0]
+            reason = _first_line(error)
             size = f"{batch.shape[3]}x{batch.shape[2]}"
+            if isinstance(error, MemoryError) or "alloc" in reason:
+                raise MemoryRanOutError(
+                    f"memory ran out at {size} pixels; try --max-side, a smaller --tile, or close other programs"
+                ) from error
             raise Photo2AnimeError(
                 f"{self.card.name} failed at {size} pixels ({reason}); try --tile or --max-side"
             ) from error
@@ -65,8 +77,21 @@ class OnnxNetwork:
         inputs = {self._input.name: fed.astype(_TYPES[self._input.type], copy=False)}
         if self._takes_mean_color:
             inputs[MEAN_COLOR] = batch.mean((2, 3)) if mean_color is None else mean_color
-        answer = np.asarray(self._session.run(None, inputs)[0], np.float32)
+        answer = np.asarray(self._timed(inputs)[0], np.float32)
         return answer if layout == "NCHW" else answer.transpose(0, 3, 1, 2)
+
+    def _timed(self, inputs: dict[str, Any]) -> list[Any]:
+        """The session's answers; one that takes too long is told to stop, and raises."""
+        if self._seconds is None:
+            return self._session.run(None, inputs)  # type: ignore[no-any-return]
+        options = ort.RunOptions()
+        timer = threading.Timer(self._seconds, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._session.run(None, inputs, options)  # type: ignore[no-any-return]
+        finally:
+            timer.cancel()
 
     def _describe(self, file: Path) -> StyleCard:
         """The card of a loose file: from our own metadata when it has it, else found out."""
@@ -90,6 +115,14 @@ class OnnxNetwork:
 
     def _find_multiple(self, file: Path, layout: Literal["NCHW", "NHWC"]) -> int:
         """The smallest power of two whose odd multiples the network accepts and gives back in the same size."""
+        asked, self._seconds = self._seconds, TRIAL_SECONDS
+        try:
+            return self._smallest_multiple(file, layout)
+        finally:
+            self._seconds = asked
+
+    def _smallest_multiple(self, file: Path, layout: Literal["NCHW", "NHWC"]) -> int:
+        started = time.monotonic()
         for multiple_of in (1, 2, 4, 8, 16, 32, 64):
             side = multiple_of * (128 // multiple_of + 1)
             photo = np.zeros((1, 3, side, side + 2 * multiple_of), np.float32)
@@ -97,7 +130,9 @@ class OnnxNetwork:
                 if self._run(photo, layout).shape == photo.shape:
                     return multiple_of
             except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds, some of them plain RuntimeError
-                reason = str(error).splitlines()[0]
+                reason = _first_line(error)
+                if time.monotonic() - started > TRIAL_SECONDS:
+                    break
                 continue
             reason = "the answer has another size"
         raise Photo2AnimeError(
@@ -165,6 +200,10 @@ def prefers_int8(device: str) -> bool:
     return on_cpu and not cpu_features().isdisjoint({"avx2", "asimddp"})
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def cpu_threads() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -202,9 +241,11 @@ def _open_session(file: Path, provider: str) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = cpu_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave cores to others
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format we cannot look into
     options.log_severity_level = 4  # a device that fails to start is told by us, once
+    network = read_network(file)  # what was looked into is what is loaded, and bytes have no folder beside them
     try:
-        return ort.InferenceSession(str(file), options, providers=[provider])
+        return ort.InferenceSession(network, options, providers=[provider])
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = _first_line(error)
         raise Photo2AnimeError(f"{file} could not be loaded as a network ({reason}); give an .onnx file") from error

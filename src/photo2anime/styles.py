@@ -7,12 +7,13 @@ import json
 import os
 import sys
 import tomllib
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
-from photo2anime.types import Photo2AnimeError, StyleCard
+from photo2anime.types import Photo2AnimeError, StyleCard, Tiling
 
 
 @cache
@@ -35,35 +36,66 @@ def shipped_styles() -> dict[str, StyleCard]:
 def styles_folder() -> Path:
     """Where installed styles lie, as NAME.toml, NAME.onnx and NAME.md: PHOTO2ANIME_HOME, else the user's data folder.
 
-    The folder need not exist yet.
+    The folder need not exist yet. Raises Photo2AnimeError when this user has no home.
     """
     if own := os.environ.get("PHOTO2ANIME_HOME"):
         return Path(own) / "styles"
-    usual = Path.home() / ("AppData/Local" if sys.platform == "win32" else ".local/share")
-    data = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME")
-    return Path(data or usual) / "photo2anime" / "styles"
+    if data := os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME"):
+        return Path(data) / "photo2anime" / "styles"
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the list of users, as containers have it
+        raise Photo2AnimeError("this user has no home folder for styles; set PHOTO2ANIME_HOME to a folder") from None
+    return home / ("AppData/Local" if sys.platform == "win32" else ".local/share") / "photo2anime" / "styles"
 
 
 def installed_styles() -> tuple[dict[str, StyleCard], list[str]]:
-    """The user's own styles by name, their `file` an absolute path; and a line for each .toml that cannot be used."""
+    """The user's own styles by name, their `file` an absolute path; and a line for each .toml that cannot be used.
+
+    A folder that cannot be read, or a user without a home, is a line too: the shipped styles work all the same.
+    """
     cards: dict[str, StyleCard] = {}
     problems: list[str] = []
-    folder = styles_folder()
-    for file in sorted(folder.glob("*.toml")):
+    try:
+        folder = styles_folder()
+        files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(".toml"))
+    except (FileNotFoundError, NotADirectoryError):  # nothing was installed yet
+        return cards, problems
+    except Photo2AnimeError as error:
+        return cards, [str(error)]
+    except OSError as error:
+        return cards, [f"{folder} cannot be read ({error.strerror}), so your own styles are missing"]
+    for file in files:
         try:
-            ((name, row),) = tomllib.loads(file.read_text(encoding="utf-8")).items()
-            size = row.pop("fixed_size", None)
-            fixed_size = (int(size[0]), int(size[1])) if size else None
-            row |= {key: str(folder / row[key]) for key in ("file", "int8_file") if key in row}
-            card = StyleCard(name=name, **row, fixed_size=fixed_size)
+            card = _card_of(file)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             problems.append(f"{file} is no row of one style ({error})")
             continue
-        if name in shipped_styles():
-            problems.append(f"{file} calls itself {name}, which is a shipped style")
+        if card.name in shipped_styles():
+            problems.append(f"{file} calls itself {card.name}, which is a shipped style")
         else:
-            cards[name] = card
+            cards[card.name] = card
     return cards, problems
+
+
+def _card_of(file: Path) -> StyleCard:
+    """The style whose row file holds. Raises what tomllib does, or ValueError, TypeError, ..., for anything else."""
+    ((name, row),) = tomllib.loads(file.read_text(encoding="utf-8")).items()
+    size = row.pop("fixed_size", None)
+    fixed_size = (int(size[0]), int(size[1])) if size else None
+    card = StyleCard(name=name, **row, fixed_size=fixed_size)
+    for fact in fields(StyleCard):
+        value, usual = getattr(card, fact.name), fact.default
+        wanted = type(usual) if isinstance(usual, (bool, int)) else str
+        if value is not None and fact.name != "fixed_size" and type(value) is not wanted:
+            raise ValueError(f"{fact.name} is {value!r}")
+    least = min(card.multiple_of, card.max_side, card.bytes_per_px, card.halo + 1, *(fixed_size or (1,)))
+    if least < 1 or card.tiling not in get_args(Tiling) or card.layout not in ("NCHW", "NHWC"):
+        raise ValueError("its facts cannot be")
+    if any(Path(own).name != own for own in (card.file, card.int8_file) if own is not None):
+        raise ValueError("its network lies in another folder")
+    paths = {key: str(file.parent / own) for key in ("file", "int8_file") if (own := getattr(card, key))}
+    return replace(card, **paths)  # type: ignore[arg-type]
 
 
 def find_style(name: str) -> StyleCard:

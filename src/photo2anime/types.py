@@ -32,6 +32,15 @@ class NotAPictureError(Photo2AnimeError):
     """The bytes are in no format this program reads."""
 
 
+class MemoryRanOutError(Photo2AnimeError):
+    """There was not enough memory for this picture."""
+
+    def __init__(
+        self, message: str = "memory ran out; try --max-side, a smaller --tile, or close other programs"
+    ) -> None:
+        super().__init__(message)
+
+
 class TooLargeError(Photo2AnimeError):
     """A picture has more pixels than are accepted."""
 
@@ -41,17 +50,22 @@ class Picture:
     """A decoded picture, upright and in sRGB, with what has to survive painting.
 
     rgb: (H, W, 3) uint8. alpha: (H, W) uint8 or None for opaque. exif: raw EXIF bytes with the orientation reset, or
-    None. xmp: raw XMP packet or None. dpi: (x, y) or None. format: Pillow's name of the source format ("JPEG"), None
-    for arrays. frames: more than 1 when the source is animated and rgb is only its first frame.
+    None. xmp: raw XMP packet or None. iptc: IPTC-IIM records or None. text: keyword and text of PNG's text chunks and
+    of comments. dpi: (x, y) or None. format: Pillow's name of the source format ("JPEG"), None for arrays. frames: more
+    than 1 when the source is animated and rgb is only its first frame. notes: what was done to make it so that the
+    user should know, one line each.
     """
 
     rgb: RGB
     alpha: NDArray[np.uint8] | None = None
     exif: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
+    iptc: bytes | None = field(default=None, repr=False)
+    text: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     dpi: tuple[float, float] | None = None
     format: str | None = None
     frames: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from photo2anime.runtime import OnnxNetwork
+from photo2anime.runtime import TRIAL_SECONDS, OnnxNetwork
 from photo2anime.styles import installed_styles, list_styles, shipped_styles, styles_folder, toml_row
 from photo2anime.train.filekind import seems_to_be
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard
@@ -54,7 +54,11 @@ def adopt(wish: Adoption) -> StyleCard:
     """
     _check_name(wish)
     folder = styles_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} cannot be made ({error.strerror})"
+        raise Photo2AnimeError(f"{reason}; set PHOTO2ANIME_HOME to a folder that you may write to") from error
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
         staged = Path(temporary) / f"{wish.name}.onnx"
         if wish.source.suffix.lower() == ".onnx":
@@ -87,6 +91,11 @@ def _check_name(wish: Adoption) -> None:
         raise Photo2AnimeError(f"there is a style called {wish.name}; choose another --name, or give --replace")
     if not wish.source.exists() and not wish.source.with_name(wish.source.name + ".index").exists():
         raise Photo2AnimeError(f"{wish.source}: no such file; check the name and the folder")
+    if wish.source.exists() and not wish.source.is_file():
+        kind = (
+            seems_to_be(wish.source) if wish.source.is_dir() else "; it is a pipe or a device: save it as a file first"
+        )
+        raise Photo2AnimeError(f"{wish.source} cannot be brought in{kind}")
 
 
 def _stage_onnx(wish: Adoption, staged: Path) -> tuple[StyleCard, str]:
@@ -140,7 +149,7 @@ def _try(staged: Path, card: StyleCard) -> None:
     """Raises Photo2AnimeError when the network does not answer a square of noise with a picture in [-1, 1]."""
     height, width = card.fixed_size or (_TRIED_PX, _TRIED_PX)
     photo: Batch = np.random.default_rng(0).uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
-    anime = OnnxNetwork(staged, device="cpu", card=card)(photo)
+    anime = OnnxNetwork(staged, device="cpu", card=card, seconds=TRIAL_SECONDS)(photo)
     if anime.shape != photo.shape:
         raise Photo2AnimeError(f"the network answers {photo.shape} with {anime.shape}; a style keeps the size")
     if not np.isfinite(anime).all():

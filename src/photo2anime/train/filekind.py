@@ -30,11 +30,17 @@ def seems_to_be(file: Path) -> str:
         return "; it seems to be a TensorFlow Lite model: convert it to ONNX first (tf2onnx)"
     if file.suffix == ".pb":
         return "; it seems to be a TensorFlow graph: convert it to ONNX first (tf2onnx)"
-    if zipfile.is_zipfile(file):
-        names = zipfile.ZipFile(file).namelist()
-        if any(name.endswith("/constants.pkl") for name in names):
-            return "; it seems to be a TorchScript program: save its state_dict instead"
-        if not any(name.endswith("/data.pkl") for name in names):
-            return "; it seems to be a zip archive: unpack it first"
-        return "; it seems to be a PyTorch checkpoint"
-    return ""
+    return _kind_of_archive(file) if zipfile.is_zipfile(file) else ""
+
+
+def _kind_of_archive(file: Path) -> str:
+    try:
+        with zipfile.ZipFile(file) as archive:  # its list of names is read, nothing is unpacked
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return "; it seems to be a damaged zip archive: copy or download it again"
+    if any(name.endswith("/constants.pkl") for name in names):
+        return "; it seems to be a TorchScript program: save its state_dict instead"
+    if not any(name.endswith("/data.pkl") for name in names):
+        return "; it seems to be a zip archive: unpack it first"
+    return "; it seems to be a PyTorch checkpoint"

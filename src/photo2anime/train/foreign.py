@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +20,10 @@ State: TypeAlias = dict[str, Tensor]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "generator", "params_ema", "params", "netG", "model")
 _PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.")
+_DAMAGED = (  # what PyTorch's readers raise on files that are damaged
+    *(OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, struct.error, pickle.PickleError, zipfile.BadZipFile),
+)
 _FAMILIES = (  # a name inside a state dict, and whose it is
     ("tail.weight", "a generator of photo2anime: export its run with `photo2anime export RUN_DIR`"),
     ("features.0.weight", "a VGG or another classifier"),
@@ -49,6 +55,8 @@ def generator_state(file: Path) -> State:
             raise Photo2AnimeError(
                 f"{file}: {key} has shape {shapes}; it is another size of network, such as the Lite one"
             )
+        if state[key].layout != torch.strided or not state[key].is_floating_point() or state[key].is_meta:
+            raise Photo2AnimeError(f"{file}: {key} is {state[key].dtype}, not plain floating-point numbers")
     if extra := sorted(state.keys() - wanted.keys()):
         raise Photo2AnimeError(f"{file} holds {extra[0]} too, which AnimeGANv2's generator has not{_family(state)}")
     return {key: state[key].to(torch.float32) for key in wanted}
@@ -78,7 +86,7 @@ def _load(file: Path) -> Any:
             f"{file} holds more than tensors, which is not loaded because it could run code"
             f"{known if known and 'checkpoint' not in known else whole}"
         ) from error
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise Photo2AnimeError(f"{file} could not be read as a checkpoint{known}") from error
 
 

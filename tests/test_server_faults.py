@@ -1,0 +1,432 @@
+"""What goes wrong behind `serve`: memory, disk, time, shutdown, broken styles: told in right words, nothing left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from clips import make_clip, moving
+from conftest import ROOT
+
+pytest.importorskip("gradio")
+
+from starlette.testclient import TestClient
+
+from photo2anime.styles import list_styles
+from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
+from photo2anime.web import handlers, video
+from photo2anime.web.handlers import NoticeError, Page
+from photo2anime.web.notices import notice_of
+from photo2anime.web.problems import DamagedError, EmptyError, NotAClipError, Problem, for_programs
+from photo2anime.web.settings import Settings
+from photo2anime.web.studio import PaintOptions, Studio
+from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.worker import Order
+from photo2anime.web.workshop import Workshop
+from test_api import PNG, Opened, encoded, error_of, opened, slow, whole  # noqa: F401
+
+LANGUAGES = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
+WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no resource limits there")
+
+
+@pytest.fixture
+def workshop() -> Iterator[Workshop]:
+    workshop = Workshop(Settings())
+    yield workshop
+    workshop.finish(2)
+    workshop.storage.remove()
+
+
+def no_memory(*_: Any, **__: Any) -> None:
+    raise MemoryError
+
+
+def no_memory_in_the_network(*_: Any, **__: Any) -> None:
+    """As runtime.OnnxNetwork tells it."""
+    try:
+        raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc")
+    except RuntimeError as error:
+        raise Photo2AnimeError("hayao failed at 9000x9000 pixels (std::bad_alloc); try --tile or --max-side") from error
+
+
+def full_disk(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "/tmp/photo2anime-serve-1/x")
+
+
+def left_in(workshop: Workshop) -> list[Path]:
+    """Files of results, and hidden ones."""
+    return [file for file in (workshop.storage.folder / "results").rglob("*") if file.is_file()]
+
+
+# Memory
+
+
+@pytest.mark.parametrize("failing", [no_memory, no_memory_in_the_network])
+def test_running_out_of_memory_is_503_in_the_api(
+    opened: Opened,  # noqa: F811
+    failing: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = opened()
+    with monkeypatch.context() as patched:
+        patched.setattr(Studio, "paint", failing)
+        answer = client.post("/api/paint", content=PNG)
+    message = error_of(answer, 503)
+    assert "memory" in message and "--" not in message and answer.headers["retry-after"]
+    assert client.post("/api/paint", content=PNG).status_code == 200  # the next one is painted
+
+
+@LANGUAGES
+@pytest.mark.parametrize("failing", [no_memory, no_memory_in_the_network])
+def test_running_out_of_memory_is_told_on_the_page(
+    workshop: Workshop, text: Text, failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(workshop, text)
+    paths = [str(workshop.storage.write(f"{name}.png", PNG)) for name in "ab"]
+    paint = Studio.paint
+
+    def once(self: Studio, *args: Any) -> Any:
+        monkeypatch.setattr(Studio, "paint", paint)
+        failing()
+
+    monkeypatch.setattr(Studio, "paint", failing)
+    with pytest.raises(NoticeError) as caught:
+        handlers.paint_photo(page, paths[0], PaintOptions())
+    assert str(caught.value) == text.out_of_memory
+    monkeypatch.setattr(Studio, "paint", once)
+    several = handlers.paint_several(page, paths, PaintOptions())
+    assert several.lines == [text.count.format(done=1, total=2), f"a.png: {text.out_of_memory}"]
+
+
+@WINDOWS
+@LANGUAGES
+def test_a_video_that_needs_more_than_its_memory_is_refused_and_leaves_nothing(text: Text, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(3, 720, 1280))
+    workshop = Workshop(Settings(video_memory_mb=450))
+    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    with pytest.raises(NoticeError) as caught:
+        video.show_video(Page(workshop, text), str(source), PaintOptions())
+    assert str(caught.value) == text.out_of_memory
+    assert left_in(workshop) == [source]
+    workshop.storage.remove()
+
+
+# The disk
+
+
+def test_a_full_disk_is_507_in_the_api_and_leaves_nothing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    client = opened()
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full_disk)
+    answer = client.post("/api/paint", content=PNG)
+    assert "disk is full" in error_of(answer, 507) and answer.headers["retry-after"]
+    error_of(client.post("/api/paint", files={"photo": PNG}), 507)
+    assert not list(client.workshop.storage.folder.rglob("*"))  # type: ignore[attr-defined]
+
+
+@LANGUAGES
+def test_a_full_disk_is_told_on_the_page_and_leaves_no_half_file(
+    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(workshop, text)
+    source = workshop.storage.write("a.png", PNG)
+
+    def half(self: Path, data: bytes) -> None:
+        with open(self, "wb") as file:
+            file.write(data[: len(data) // 2])
+        full_disk()
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    for call in (
+        lambda: handlers.paint_photo(page, str(source), PaintOptions()),
+        lambda: handlers.paint_sheet(page, str(source), PaintOptions()),
+    ):
+        with pytest.raises(NoticeError) as caught:
+            call()
+        assert str(caught.value) == text.disk_full
+    assert left_in(workshop) == [source]
+
+
+@LANGUAGES
+def test_a_zip_that_does_not_fit_is_not_left_half(
+    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = workshop.storage.write("a.png", PNG)
+    monkeypatch.setattr("zipfile.ZipFile.write", full_disk)
+    with pytest.raises(NoticeError) as caught:
+        handlers.paint_several(Page(workshop, text), [str(source)], PaintOptions())
+    assert str(caught.value) == text.disk_full
+    assert not list(workshop.storage.folder.rglob("*.zip"))
+
+
+@WINDOWS
+def test_a_video_that_grows_beyond_the_disk_share_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(30, 96, 128, seed=1))
+    workshop = Workshop(Settings(storage_mb=0.01))
+    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    with pytest.raises(NoticeError) as caught:
+        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
+    assert str(caught.value) == ENGLISH.disk_full
+    assert left_in(workshop) == [source]
+    workshop.storage.remove()
+
+
+# Temporary files
+
+
+def test_no_file_grows_older_than_its_limit(workshop: Workshop) -> None:
+    storage = workshop.storage
+    storage.keep_seconds = 100
+    storage.write("new.jpg", b"1")
+    due, busy = storage.write("due.jpg", b"1"), storage.write("busy.jpg", b"1")
+    upload = storage.new_upload(".png", "holiday.png")
+    upload.write_bytes(b"1")
+    now = time.time()
+    for file, age in ((due, 95), (busy, 500), (upload, 101)):  # the next sweep comes in ten seconds
+        os.utime(file, (now - age, now - age))
+    with storage.in_use(busy):
+        assert storage.sweep() == 2
+    assert not due.parent.exists() and busy.exists() and not upload.exists()
+    assert storage.name_of(upload) == upload.name  # its name is forgotten with it
+    assert storage.sweep() == 1
+
+
+def test_a_sweep_outlives_files_that_vanish(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = workshop.storage
+    storage.keep_seconds = 0
+    gone, there = storage.write("a.jpg", b"1"), storage.write("b.jpg", b"1")
+    for file in (gone, there):
+        os.utime(file, (1, 1))
+    found = sorted(storage.folder.rglob("*"))
+    gone.unlink()
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: found)
+    assert storage.sweep() == 1 and not there.exists()
+    assert 1 <= storage.sweep_seconds <= 60
+
+
+# Shutdown and time
+
+
+@LANGUAGES
+def test_a_video_under_way_at_shutdown_hears_that_the_server_stops(
+    workshop: Workshop, text: Text, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
+    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    told: list[str] = []
+
+    def paint() -> None:
+        try:
+            video.show_video(Page(workshop, text), str(source), PaintOptions())
+        except NoticeError as notice:
+            told.append(str(notice))
+
+    threads = [threading.Thread(target=paint) for _ in range(2)]  # one runs, one waits
+    for thread in threads:
+        thread.start()
+    while not (workshop.videos.running and workshop.videos.waiting and workers()):
+        time.sleep(0.02)
+    started = time.monotonic()
+    workshop.finish(2)
+    for thread in threads:
+        thread.join(10)
+    assert told == [text.stopping] * 2
+    assert time.monotonic() - started < 5
+    assert not workers() and left_in(workshop) == [source]
+    with pytest.raises(NoticeError, match=text.stopping):
+        handlers.paint_photo(Page(workshop, text), str(workshop.storage.write("a.png", PNG)), PaintOptions())
+
+
+def workers() -> list[psutil.Process]:
+    """Processes of ours that paint videos."""
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
+    workshop = Workshop(Settings(video_seconds=0.5))
+    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    started = time.monotonic()
+    with pytest.raises(NoticeError) as caught:
+        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
+    assert str(caught.value) == ENGLISH.too_slow
+    assert time.monotonic() - started < 5 and not workers()
+    assert left_in(workshop) == [source]
+    workshop.storage.remove()
+
+
+def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
+    order = Order("paint", str(clip), str(tmp_path / "out.mp4"), style="hayao")
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "photo2anime.web.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert worker.stdin is not None and worker.stdout is not None
+    worker.stdin.write(order.line())
+    worker.stdin.flush()
+    assert b'"step"' in worker.stdout.readline()
+    worker.stdin.close()  # as when the server was killed
+    assert worker.wait(timeout=10) == 1
+
+
+def test_a_clip_that_does_not_decode_is_told_and_not_logged(
+    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", moving(10, 48, 64)).read_bytes()
+    for data in (clip[: len(clip) // 3], clip[:40], b"GIF89a" + bytes(50), b"\x1aE\xdf\xa3" + bytes(5000)):
+        source = workshop.storage.write("clip.mp4", data)
+        for text in (ENGLISH, CHINESE):
+            with pytest.raises(NoticeError) as caught:
+                video.show_video(Page(workshop, text), str(source), PaintOptions())
+            assert str(caught.value) == text.not_a_video
+    assert not caplog.records
+
+
+# Words
+
+
+class TestWords:
+    ERRORS: tuple[Exception, ...] = (
+        NotAPictureError("/tmp/photo2anime-serve-1/x.jpg is not a picture"),
+        TooLargeError("has 99 megapixels; raise it with --max-megapixels"),
+        DamagedError("is damaged (/tmp/x)"),
+        EmptyError("is empty"),
+        NotAClipError("/tmp/photo2anime-serve-1/x.mp4 is not a video"),
+        Photo2AnimeError("cannot write /tmp/x: no permission; choose another folder with -o"),
+        Photo2AnimeError("hayao failed at 1x1 pixels (x); try --tile or --max-side"),
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+        Problem(503, "x", 1, "busy"),
+        Problem(503, "x", 1, "slow"),
+        Problem(503, "x", 1, "stopping"),
+        Problem(429, "more than 5 requests a minute", 7, "rate"),
+        Problem(503, "x", 1, "share"),
+        Problem(413, "x", reason="size"),
+        Problem(422, "style: none is called 'x'; there are hayao"),
+    )
+
+    @pytest.mark.parametrize("error", ERRORS, ids=repr)
+    def test_the_page_speaks_to_a_visitor(self, error: Exception) -> None:
+        english, chinese = (notice_of(text, Settings(), error) or "" for text in (ENGLISH, CHINESE))
+        for sentence in (english, chinese):
+            assert sentence and "/" not in sentence and "--" not in sentence and "{" not in sentence
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
+        assert not any("\u4e00" <= letter <= "\u9fff" for letter in english)
+
+    def test_an_unknown_error_is_not_hidden(self) -> None:
+        assert notice_of(ENGLISH, Settings(), ValueError("x")) is None
+        assert notice_of(ENGLISH, Settings(), FileNotFoundError("x")) is None
+
+    def test_the_api_speaks_to_a_program(self, opened: Opened) -> None:  # noqa: F811
+        client = opened(megapixels=0.02)
+        file = Image.fromarray(np.zeros((1, 17_000, 3), np.uint8))
+        wide = encoded("PNG", 1, 17_000)
+        assert file.size == (17_000, 1)
+        assert "format=png or max_side" in error_of(client.post("/api/paint?format=webp", content=wide), 422)
+        large = error_of(client.post("/api/paint", content=encoded("PNG", 200, 200)), 413)
+        assert "megapixels" in large and "--" not in large and "smaller" in large
+        style = error_of(client.post("/api/paint?style=nope", content=PNG), 422)
+        assert "nope" in style and "hayao" in style and "photo2anime styles" not in style and ".onnx" not in style
+
+    def test_no_path_and_no_flag_comes_through(self) -> None:
+        for error in self.ERRORS:
+            message = for_programs(str(error))
+            assert "/tmp" not in message and "--" not in message
+        assert for_programs("give 1/2 or image/png; see /docs") == "give 1/2 or image/png; see /docs"
+
+
+def test_a_mistake_of_ours_is_500_as_json(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    client = TestClient(opened().app, raise_server_exceptions=False)
+
+    def broken(*_: Any) -> None:
+        raise KeyError("/srv/secret")
+
+    monkeypatch.setattr(Studio, "paint", broken)
+    assert "secret" not in error_of(client.post("/api/paint", content=PNG), 500)
+
+
+# Methods
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/api/styles", "/metrics", "/docs", "/openapi.json", "/", "/zh/", "/config"]
+)
+def test_head_is_answered_where_get_is(whole: TestClient, path: str) -> None:  # noqa: F811
+    get, head = whole.get(path), whole.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers["x-content-type-options"] == "nosniff"
+
+
+def test_head_of_a_file_of_nothing_and_of_a_stream(whole: TestClient) -> None:  # noqa: F811
+    file = whole.post("/gradio_api/upload", files={"files": ("a.png", PNG)}).json()[0]
+    head = whole.head(f"/gradio_api/file={file}")
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(PNG)))
+    nothing = whole.head("/nothing")
+    assert (nothing.status_code, nothing.content) == (404, b"")
+    started = time.monotonic()
+    assert whole.head("/gradio_api/heartbeat/abc").status_code == 200  # GET would never end
+    assert time.monotonic() - started < 5
+
+
+def test_another_method_is_405_and_names_those_that_are_taken(whole: TestClient) -> None:  # noqa: F811
+    for method, path, allow in (
+        ("GET", "/api/paint", "POST"),
+        ("HEAD", "/api/paint", "POST"),
+        ("DELETE", "/api/paint", "POST"),
+        ("OPTIONS", "/api/paint", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("PUT", "/api/styles", "GET, HEAD"),
+    ):
+        answer = whole.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow), (method, path)
+        if method != "HEAD":
+            assert allow.split(",")[0] in error_of(answer, 405)
+
+
+# Styles
+
+
+def test_one_broken_style_of_the_users_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from photo2anime.app import create_app
+
+    folder = tmp_path / "styles"
+    folder.mkdir()
+    (folder / "torn.toml").write_text('[torn]\nfile = "torn.onnx"\n')
+    (folder / "torn.onnx").write_bytes(b"not a network")
+    (folder / "lost.toml").write_text('[lost]\nfile = "lost.onnx"\n')
+    (folder / "odd.toml").write_text("this is no TOML")
+    monkeypatch.setenv("PHOTO2ANIME_HOME", str(tmp_path))
+    list_styles.cache_clear()
+    workshop = Workshop(Settings())
+    try:
+        with TestClient(create_app(workshop)) as client:  # type: ignore[arg-type]
+            names = [style["name"] for style in client.get("/api/styles").json()]
+            assert "hayao" in names and not {"torn", "lost", "odd"} & set(names)
+            assert "torn" in error_of(client.post("/api/paint?style=torn", content=PNG), 422)
+            assert "torn" not in client.get("/config").text
+            photo = str(workshop.storage.write("a.png", encoded("PNG")))
+            assert [name for _, name in handlers.paint_sheet(Page(workshop, ENGLISH), photo, PaintOptions())] == names
+        told = capsys.readouterr().err
+        assert "torn is left out" in told and "lost is left out" in told
+        with pytest.raises(Photo2AnimeError, match="another --style"):
+            create_app(Workshop(Settings(style="torn")))
+    finally:
+        workshop.finish(2)
+        workshop.storage.remove()
+        list_styles.cache_clear()
