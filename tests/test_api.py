@@ -305,7 +305,7 @@ def test_the_page_fetches_nothing_and_reads_only_uploads(whole: TestClient, path
         given = path.format(port=port) if isinstance(path, str) else path
         file = {"path": given, "url": f"http://127.0.0.1:{port}/y.png", "meta": {"_type": "gradio.FileData"}}
         for address in ("/gradio_api/queue/join", "/gradio_api/call/paint", "/gradio_api/run/paint"):
-            body = {"data": [file, "hayao", 1, False, "auto"], "fn_index": 0, "session_hash": "abc"}
+            body = {"data": [file, "hayao", 1, False, "auto", "medium"], "fn_index": 0, "session_hash": "abc"}
             error_of(whole.post(address, json=body), 400)
         with pytest.raises(TimeoutError):
             bait.accept()

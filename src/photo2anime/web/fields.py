@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from photo2anime.image_io import FORMATS, WriteOptions
-from photo2anime.types import FaceChoice
+from photo2anime.types import FaceChoice, LineWeight
 from photo2anime.web.studio import PaintOptions
 
 
@@ -20,6 +20,7 @@ class PaintFields(BaseModel):
     strength: Annotated[float, Field(ge=0, le=1, description="1 is the full style, 0 the photo")] = 1.0
     keep_color: Annotated[bool, Field(description="keep the photo's own colours")] = False
     faces: FaceChoice = "auto"
+    lines: LineWeight = "medium"
     side_by_side: Annotated[bool, Field(description="photo and result in one picture")] = False
     max_side: Annotated[int | None, Field(ge=1, le=100_000, description="shrink larger photos first, pixels")] = None
     format: Annotated[
@@ -31,7 +32,13 @@ class PaintFields(BaseModel):
     def options(self) -> PaintOptions:
         """How to paint."""
         return PaintOptions(
-            self.style.lower(), self.strength, self.keep_color, self.faces, self.side_by_side, self.max_side
+            self.style.lower(),
+            self.strength,
+            self.keep_color,
+            self.faces,
+            self.lines,
+            self.side_by_side,
+            self.max_side,
         )
 
     def write(self) -> WriteOptions:

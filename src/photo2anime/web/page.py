@@ -13,7 +13,7 @@ from typing import Any, get_args
 import gradio as gr
 from gradio.data_classes import ListFiles
 
-from photo2anime.types import FaceChoice
+from photo2anime.types import FaceChoice, LineWeight
 from photo2anime.web import handlers, video
 from photo2anime.web.handlers import Over, Page
 from photo2anime.web.notices import NoticeError
@@ -68,7 +68,9 @@ def _settings(page: Page) -> list[gr.components.Component]:
         labels = [text.faces_auto, text.faces_off, text.faces_v1, text.faces_v2]
         choices = list(zip(labels, get_args(FaceChoice), strict=True))
         faces = gr.Radio(choices, value="auto", label=text.faces, info=text.faces_info, visible=has_faces)
-    return [strength, keep_color, faces]
+        weights = list(zip([text.lines_fine, text.lines_medium, text.lines_broad], get_args(LineWeight), strict=True))
+        lines = gr.Radio(weights, value="medium", label=text.lines, info=text.lines_info)
+    return [strength, keep_color, faces, lines]
 
 
 def _photo_box(text: Text) -> gr.Image:
@@ -130,9 +132,10 @@ def _photo_tab(page: Page) -> None:
         strength: float,
         keep_color: bool,
         faces: FaceChoice,
+        lines: LineWeight,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
-        options = PaintOptions(style, strength, keep_color, faces or "auto")
+        options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
         over = _left(page, request)
         shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress), over))
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
@@ -144,9 +147,10 @@ def _photo_tab(page: Page) -> None:
         strength: float,
         keep_color: bool,
         faces: FaceChoice,
+        lines: LineWeight,
         progress: gr.Progress = _PROGRESS,
     ) -> Any:
-        options = PaintOptions(style, strength, keep_color, faces or "auto")
+        options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
         over = _left(page, request)
         pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress), over))
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
@@ -189,7 +193,7 @@ def _several_tab(page: Page) -> None:
             settings = _settings(page)
         with gr.Column():
             previews = gr.Gallery(label=text.previews, columns=3, height=440, elem_id="previews")
-            lines = gr.Textbox(show_label=False, container=False, interactive=False, lines=2, elem_id="lines")
+            told = gr.Textbox(show_label=False, container=False, interactive=False, lines=2, elem_id="lines")
             download = gr.DownloadButton(text.zip, interactive=False, elem_id="zip")
 
     def paint(
@@ -199,10 +203,11 @@ def _several_tab(page: Page) -> None:
         strength: float,
         keep_color: bool,
         faces: FaceChoice,
+        lines: LineWeight,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         session = str(request.session_hash)
-        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
         try:
             several = _kindly(lambda: handlers.paint_several(page, photos, options, _steps(progress), over))
         finally:
@@ -213,7 +218,7 @@ def _several_tab(page: Page) -> None:
     folder.preprocess = photos.preprocess
     folder.upload(lambda files: files, folder, photos, api_visibility="private", queue=False)
     submit.click(
-        paint, [photos, style, *settings], [previews, lines, download], api_visibility="private", concurrency_limit=None
+        paint, [photos, style, *settings], [previews, told, download], api_visibility="private", concurrency_limit=None
     )
     cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
 
@@ -236,9 +241,15 @@ def _video_tab(page: Page) -> None:
             result.postprocess = lambda path: gr.FileData(path=path) if path else None
 
     def preview(
-        request: gr.Request, video_file: str | None, style: str, strength: float, keep_color: bool, faces: FaceChoice
+        request: gr.Request,
+        video_file: str | None,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        lines: LineWeight,
     ) -> list[str]:
-        options, over = PaintOptions(style, strength, keep_color, faces or "auto"), _left(page, request)
+        options, over = PaintOptions(style, strength, keep_color, faces or "auto", lines), _left(page, request)
         return _kindly(lambda: video.show_stills(page, video_file, options, over))  # type: ignore[no-any-return]
 
     def paint(
@@ -248,10 +259,11 @@ def _video_tab(page: Page) -> None:
         strength: float,
         keep_color: bool,
         faces: FaceChoice,
+        lines: LineWeight,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
         session = str(request.session_hash)
-        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto")
+        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
         try:
             return _kindly(  # type: ignore[no-any-return]
                 lambda: video.show_video(page, video_file, options, _steps(progress, text.time_left), over)

@@ -13,6 +13,7 @@ from photo2anime.styles import find_style, list_styles
 from photo2anime.stylizer import Stylizer
 from photo2anime.types import (
     FaceChoice,
+    LineWeight,
     Look,
     NotAPictureError,
     Photo2AnimeError,
@@ -35,13 +36,14 @@ class PaintOptions:
     strength: float = 1.0
     keep_color: bool = False
     faces: FaceChoice = "auto"
+    lines: LineWeight = "medium"
     side_by_side: bool = False
     max_side: int | None = None
 
     @property
     def look(self) -> Look:
         """What of this is asked of a Stylizer. Raises Photo2AnimeError when it is outside what is accepted."""
-        return Look(self.strength, self.keep_color, self.faces)
+        return Look(self.strength, self.keep_color, self.faces, lines=self.lines)
 
 
 @dataclass(frozen=True, slots=True)

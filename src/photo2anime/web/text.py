@@ -33,6 +33,11 @@ class Text:
     faces_off: str
     faces_v1: str
     faces_v2: str
+    lines: str
+    lines_info: str
+    lines_fine: str
+    lines_medium: str
+    lines_broad: str
     submit: str
     all_styles: str
     result: str
@@ -104,6 +109,11 @@ ENGLISH = Text(
     faces_off="like the rest",
     faces_v1="version 1 (🔺 stylization, 🔻 robustness)",
     faces_v2="version 2 (🔺 robustness, 🔻 stylization)",
+    lines="Lines",
+    lines_info="How thick they are in the picture",
+    lines_fine="fine",
+    lines_medium="medium",
+    lines_broad="broad",
     submit="Submit",
     all_styles="Compare all styles",
     result="Before | after",
@@ -145,8 +155,8 @@ ENGLISH = Text(
     no_answer="The server does not answer. Try again in a few minutes.",
     notice="Notice",
     failed="This one could not be painted. Try another file or another style.",
-    portrait_v1="version 1 (🔺 stylization, 🔻 robustness)",
-    portrait_v2="version 2 (🔺 robustness, 🔻 stylization)",
+    portrait_v1="Portrait, version 1 (🔺 stylization, 🔻 robustness)",
+    portrait_v2="Portrait, version 2 (🔺 robustness, 🔻 stylization)",
 )
 
 CHINESE = Text(
@@ -174,6 +184,11 @@ CHINESE = Text(
     faces_off="与画面相同",
     faces_v1="版本 1（🔺 风格化，🔻 稳健性）",
     faces_v2="版本 2（🔺 稳健性，🔻 风格化）",
+    lines="线条",
+    lines_info="线条在画面中的粗细",
+    lines_fine="细",
+    lines_medium="中",
+    lines_broad="粗",
     submit="提交",
     all_styles="比较所有风格",
     result="原图 | 结果",
@@ -215,8 +230,8 @@ CHINESE = Text(
     no_answer="服务器没有响应，请几分钟后再试。",
     notice="提示",
     failed="无法绘制这个文件，请换一个文件或风格。",
-    portrait_v1="版本 1（🔺 风格化，🔻 稳健性）",
-    portrait_v2="版本 2（🔺 稳健性，🔻 风格化）",
+    portrait_v1="人像 版本 1（🔺 风格化，🔻 稳健性）",
+    portrait_v2="人像 版本 2（🔺 稳健性，🔻 风格化）",
 )
 
 
