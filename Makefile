@@ -1,5 +1,6 @@
 # make demo   paints the photos in examples/ in every style into out/
-# make test   the fast tests;  make test-slow  the others;  make fuzz  spoilt files, three minutes;  make lint  what CI checks of the code's form
+# make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
+# make fuzz   spoilt files of every kind for three minutes
 # Each sets up .venv by itself, with the versions in constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

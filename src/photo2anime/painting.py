@@ -213,9 +213,8 @@ class Painter:
             return
         facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
         facts |= {"height": height, "seconds": round(seconds, 3), "device": stylizer.device}
-        self._say(
-            json.dumps(facts | {"faces": [_told(face) for face in painting.faces], "warnings": painting.warnings})
-        )
+        facts |= {"faces": [_told(face) for face in painting.faces]}
+        self._say(json.dumps(facts | {"warnings": [*painting.picture.notes, *painting.warnings]}))
 
     def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
         """One line on standard error; with --json one on standard output too."""
