@@ -262,15 +262,11 @@ class Run:
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
         args, stat = self.args, self.source.file.stat()
-        names = (
-            "codec crf pix_fmt max_side start end side_by_side strength keep_color faces face_strength drawn_px lines "
-            "free steady"
-        )
-        given = {name: getattr(args, name) for name in [*names.split(), "segment_frames"]}
+        names = "codec crf pix_fmt max_side start end side_by_side strength keep_color faces face_strength drawn_px"
+        given = {name: getattr(args, name) for name in [*names.split(), "lines", "free", "steady", "segment_frames"]}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
         card = self.stylizer.card
-        style = {"style": card.sha256 or str(args.style), "grade": card.grade, "version": __version__}
-        return source | style | given
+        return source | given | {"style": card.sha256 or args.style, "grade": card.grade, "version": __version__}
 
     def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
         if height != facts.height or width not in (facts.width, 2 * facts.width):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
 import time
 import zipfile
@@ -255,3 +256,16 @@ def style_thumbnail(workshop: Workshop, style: str, photo: Path, side_px: int = 
     painted = workshop.studio.paint(compose.shrink(square, 2 * side_px), PaintOptions(style))
     small = compose.shrink(painted, side_px)
     return encoded(small, WriteOptions(format="WEBP", quality=80, strip_metadata=True)).data
+
+
+def steps_of(progress: Callable[..., Any], description: str = "") -> Step:
+    """Progress for the thread that paints: Gradio knows the visitor only in the handler's own context."""
+    context = contextvars.copy_context()
+    started = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        left = (time.monotonic() - started) / max(done, 1) * (total - done)
+        line = description.format(done=done, total=total, left=f"{int(left // 60)}:{int(left % 60):02}")
+        context.run(progress, (done, total), line or None)
+
+    return on_step

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
-import time
 from collections.abc import Callable
 from html import escape
 from importlib import resources
@@ -20,7 +18,7 @@ from photo2anime.web.notices import NoticeError
 from photo2anime.web.presence import Running
 from photo2anime.web.studio import PaintOptions
 from photo2anime.web.text import ENGLISH, Text, style_label
-from photo2anime.web.workshop import Step, Workshop
+from photo2anime.web.workshop import Workshop
 
 PHOTOS = Path(str(resources.files("photo2anime"))) / "web" / "photos"
 _EXAMPLES = ("china", "coast", "astronaut", "coffee")
@@ -137,7 +135,7 @@ def _photo_tab(page: Page) -> None:
     ) -> tuple[Any, ...]:
         options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
         over = _left(page, request)
-        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, _steps(progress), over))
+        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, handlers.steps_of(progress), over))
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
     def paint_sheet(
@@ -152,7 +150,7 @@ def _photo_tab(page: Page) -> None:
     ) -> Any:
         options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
         over = _left(page, request)
-        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, _steps(progress), over))
+        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, handlers.steps_of(progress), over))
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
 
     def choose(event: gr.SelectData) -> str:
@@ -209,7 +207,7 @@ def _several_tab(page: Page) -> None:
         session = str(request.session_hash)
         over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
         try:
-            several = _kindly(lambda: handlers.paint_several(page, photos, options, _steps(progress), over))
+            several = _kindly(lambda: handlers.paint_several(page, photos, options, handlers.steps_of(progress), over))
         finally:
             running.end(session)
         ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
@@ -266,7 +264,7 @@ def _video_tab(page: Page) -> None:
         over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
         try:
             return _kindly(  # type: ignore[no-any-return]
-                lambda: video.show_video(page, video_file, options, _steps(progress, text.time_left), over)
+                lambda: video.show_video(page, video_file, options, handlers.steps_of(progress, text.time_left), over)
             )
         finally:
             running.end(session)
@@ -290,16 +288,3 @@ def _kindly(work: Callable[[], Any]) -> Any:
         return work()
     except NoticeError as notice:
         raise gr.Error(escape(str(notice)), duration=8, print_exception=False, title="photo2anime") from None
-
-
-def _steps(progress: gr.Progress, description: str = "") -> Step:
-    """Progress for the thread that paints: Gradio knows the visitor only in the handler's own context."""
-    context = contextvars.copy_context()
-    started = time.monotonic()
-
-    def on_step(done: int, total: int) -> None:
-        left = (time.monotonic() - started) / max(done, 1) * (total - done)
-        line = description.format(done=done, total=total, left=f"{int(left // 60)}:{int(left % 60):02}")
-        context.run(progress, (done, total), line or None)
-
-    return on_step
