@@ -300,6 +300,31 @@ def test_several_photos(visit: Visit, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_gradio_says_of_its_own_is_said_in_the_pages_words(browser: Any, url: str, tmp_path: Path) -> None:
+    page = browser.new_context(locale="zh-CN").new_page()
+    page.goto(f"{url}/zh/")
+    page.wait_for_selector("#submit")
+    (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0" * 100)
+    (tmp_path / "list.mp4").write_bytes(b"#EXTM3U\n/etc/passwd\n")
+    page.set_input_files("#photo input[type=file]", tmp_path / "Thumbs.db")
+    page.get_by_text(CHINESE.wrong_kind).wait_for()
+    page.get_by_role("tab", name=CHINESE.video_tab).click()
+    page.set_input_files("#video input[type=file]", tmp_path / "list.mp4")
+    page.get_by_text(CHINESE.not_playable).wait_for()
+    page.click("#paint-video")
+    page.get_by_text(CHINESE.not_a_video).wait_for()
+    page.get_by_role("tab", name=CHINESE.several_tab).click()
+    page.set_input_files("#photos input[type=file]", [EXAMPLES / "coffee.jpg", tmp_path / "Thumbs.db"])
+    page.get_by_text("Thumbs").first.wait_for()
+    page.click("#paint-all")
+    page.wait_for_function("document.querySelector('#lines textarea')?.value")
+    lines = page.locator("#lines textarea").input_value().split("\n")
+    assert lines == [CHINESE.count.format(done=1, total=2), f"Thumbs.db: {CHINESE.not_a_picture}"]
+    assert "Error" not in page.locator("body").inner_text() and "Invalid" not in page.locator("body").inner_text()
+    page.context.close()
+
+
+@pytest.mark.slow
 def test_language_and_dark_are_switched(visit: Visit) -> None:
     page = visit.page
     page.click(".links a")

@@ -193,7 +193,7 @@ def test_no_file_grows_older_than_its_limit(workshop: Workshop) -> None:
     upload = storage.new_upload(".png", "holiday.png")
     upload.write_bytes(b"1")
     now = time.time()
-    for file, age in ((due, 95), (busy, 500), (upload, 101)):  # the next sweep comes in ten seconds
+    for file, age in ((due, 85), (busy, 500), (upload, 101)):  # the next sweep comes in ten seconds
         os.utime(file, (now - age, now - age))
     with storage.in_use(busy):
         assert storage.sweep() == 2
@@ -293,6 +293,19 @@ def test_a_clip_that_does_not_decode_is_told_and_not_logged(
                 video.show_video(Page(workshop, text), str(source), PaintOptions())
             assert str(caught.value) == text.not_a_video
     assert not caplog.records
+
+
+def test_a_mistake_of_ours_is_told_as_a_failure_and_logged(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("/srv/secret")
+
+    monkeypatch.setattr(Studio, "paint", broken)
+    with pytest.raises(NoticeError) as caught:
+        handlers.paint_photo(Page(workshop, CHINESE), str(workshop.storage.write("a.png", PNG)), PaintOptions())
+    assert str(caught.value) == CHINESE.failed
+    assert "KeyError" in caplog.text
 
 
 # Words

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import re
 import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -193,14 +195,16 @@ def finished(page: Page, jobs: Jobs, work: Callable[[Job], Any], on_step: Step, 
 
     def wait() -> Any:
         job = jobs.submit(work, on_step)
-        while True:
-            try:
-                return job.future.result(timeout=0.25)
-            except NotYetError:
-                if job.future.done():
-                    raise
-                if over():
-                    jobs.stop(job, Problem(400, "cancelled", reason="cancelled"))
+        while not job.future.done():
+            with suppress(NotYetError):
+                job.future.exception(timeout=0.25)
+            if over():
+                jobs.stop(job, Problem(400, "cancelled", reason="cancelled"))
+        error = job.future.exception()
+        if error is None or notice_of(page.text, page.workshop.settings, error):
+            return job.future.result()
+        logging.getLogger("uvicorn.error").error("a painting failed", exc_info=error)  # a mistake of ours
+        raise NoticeError(page.text.failed)
 
     return told(page, wait)
 

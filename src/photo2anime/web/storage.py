@@ -104,10 +104,10 @@ class Storage:
         return min(60.0, max(1.0, self.keep_seconds / 10))
 
     def sweep(self) -> int:
-        """Deletes files that would be older than keep_seconds at the next sweep, and the empty folders they leave;
-        returns how many files. Files that vanish meanwhile are no matter.
+        """Deletes files that would be older than keep_seconds at the next sweep, were it as much again too late, and
+        the empty folders they leave; returns how many files. Files that vanish meanwhile are no matter.
         """
-        oldest = time.time() - max(0.0, self.keep_seconds - self.sweep_seconds)
+        oldest = time.time() - max(0.0, self.keep_seconds - 2 * self.sweep_seconds)
         with self._lock:
             kept = self._permanent | set(self._in_use)
         lasting = {self.folder / "uploads", self.folder / "results"}
