@@ -23,6 +23,7 @@ import onnx
 import torch
 
 from photo2anime.image_io import write_image
+from photo2anime.onnx_file import read_network
 from photo2anime.styles import find_style
 from photo2anime.train import processes
 from photo2anime.train.checkpoint import AnyGenerator, TrainState, load_checkpoint, new_state, save_checkpoint
@@ -180,7 +181,9 @@ def _begin_from(source: str, state: TrainState) -> None:
         weights = load_generator(Path(source))[0].state_dict()
     else:
         file = Path(source) if source.endswith(".onnx") else local_file(find_style(source))
-        stored = onnx.load(file).graph.initializer  # weights have dotted names, the exporter's constants have none
+        stored = onnx.load_model_from_string(
+            read_network(file)
+        ).graph.initializer  # weights have dotted names, the exporter's constants have none
         weights = {
             i.name: torch.tensor(onnx.numpy_helper.to_array(i).astype(np.float32)) for i in stored if "." in i.name
         }

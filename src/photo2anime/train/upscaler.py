@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from photo2anime.onnx_file import read_network
 from photo2anime.train.processes import has_bfloat16
 from photo2anime.types import RGB, Photo2AnimeError
 
@@ -25,7 +26,7 @@ class Upscaler:
     """
 
     def __init__(self, file: Path) -> None:
-        graph = onnx.load(file).graph
+        graph = onnx.load_model_from_string(read_network(file)).graph
         if unknown := sorted({node.op_type for node in graph.node} - _OPERATORS.keys()):
             raise Photo2AnimeError(f"{file} is no upscaler of plain convolutions: it has {', '.join(unknown)}")
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
