@@ -19,7 +19,8 @@ TITLE_PX = 22
 def main() -> None:
     photos, painted, sheet = (Path(argument) for argument in sys.argv[1:])
     names = sorted(file.stem for file in photos.glob("*.jpg") if (painted / f"{file.stem}-hayao.jpg").exists())
-    columns = ["photo", *list_styles()]
+    shown = [name for name, card in list_styles().items() if card.free or name.startswith("portrait")]
+    columns = ["photo", *shown]
     page = Image.new("RGB", (CELL[0] * len(columns), TITLE_PX + CELL[1] * len(names)), "white")
     draw = ImageDraw.Draw(page)
     for column, title in enumerate(columns):
