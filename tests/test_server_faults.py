@@ -437,8 +437,11 @@ def test_one_broken_style_of_the_users_stops_nobody(
             assert [name for _, name in handlers.paint_sheet(Page(workshop, ENGLISH), photo, PaintOptions())] == names
         told = capsys.readouterr().err
         assert "torn is left out" in told and "lost is left out" in told
+        workshop.storage.remove()  # so that temporary files lie where they did
+        second = Workshop(Settings(style="torn"))
         with pytest.raises(Photo2AnimeError, match="another --style"):
-            create_app(Workshop(Settings(style="torn")))
+            create_app(second)
+        second.storage.remove()
     finally:
         workshop.finish(2)
         workshop.storage.remove()
