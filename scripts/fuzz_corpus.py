@@ -85,7 +85,7 @@ def networks() -> Iterator[tuple[str, bytes]]:
     """(extension, file): a shipped network, small ones, and checkpoints as others save them when PyTorch is here."""
     from photo2anime.weights import BUNDLES
 
-    yield "onnx", (BUNDLES / "hayao-int8.onnx").read_bytes()
+    yield "onnx", (BUNDLES / "cel-int8.onnx").read_bytes()
     if not (find_spec("torch") and find_spec("onnx") and find_spec("safetensors")):
         return
     import onnx

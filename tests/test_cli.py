@@ -283,7 +283,8 @@ def test_doctor_finds_a_damaged_style(
     bundles.mkdir()
     for file in weights.BUNDLES.glob("*.onnx"):
         (bundles / file.name).write_bytes(file.read_bytes())
-    (bundles / list_styles()["shinkai"].file).write_bytes(b"half a downl")
+    for damaged in (list_styles()["shinkai"].file, str(list_styles()["shinkai"].int8_file)):
+        (bundles / damaged).write_bytes(b"half a downl")
     monkeypatch.setattr(weights, "BUNDLES", bundles)
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out

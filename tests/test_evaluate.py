@@ -222,6 +222,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
         for part in ("beta", "moving_mean", "moving_variance"):
             add(f"batch_normalization_{i}/{part}", (conv.out,))
         add(f"conv2d_{i}/kernel", (*conv.kernel, conv.inside, conv.out))
+    for name, inside, out in (("dense_1", 2048, 256), ("dense_2", 256, 128), ("dense_3", 128, 5)):
+        add(f"{name}/kernel", (inside, out))
+        add(f"{name}/bias", (out,))
     with tarfile.open(file, "w") as tar:
         half = len(data) // 3 // 2 * 3
         texts = {"model": f'layers:[{{name:"x"}}],weightsManifest:[{{weights:[{",".join(specs)}]}}]'}
@@ -239,6 +242,8 @@ def test_inception_has_the_published_shape_and_reads_the_package(package: tuple[
     numbers = sum(conv.weight.numel() + 3 * conv.out_channels for conv in network.convs)  # three of batch norm
     assert len(network.convs) == 94 and numbers == 21_802_784  # as Keras counts its InceptionV3 without the top
     assert network(torch.zeros(1, 3, 96, 128)).shape == (1, 2048)
+    kinds = network.kinds(torch.zeros(2, 3, 96, 96))
+    assert kinds.shape == (2, 5) and torch.allclose(kinds.sum(1), torch.ones(2))
     file, arrays = package
     state = read_package(file)
     network.load_state_dict(state)
@@ -257,6 +262,8 @@ def test_inception_has_the_published_shape_and_reads_the_package(package: tuple[
         eps=1e-3,
     )
     assert torch.allclose(network.convs[0](x), expected, atol=1e-4)
+    first = network.classes[0]
+    assert torch.equal(first.weight, torch.from_numpy(arrays["dense_1/kernel"].T.copy()))
 
 
 def test_without_npm_or_a_connection_the_way_out_is_told(

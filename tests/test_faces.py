@@ -275,7 +275,7 @@ def test_compare_lays_all_styles_on_one_sheet(tmp_path: Path, capsys: pytest.Cap
     rows = -(-(len(list_styles()) + 1) // 3)
     assert sheet.shape == (rows * (96 + 16), 360, 3)
     assert np.array_equal(sheet[:96, :120], photo)
-    assert np.array_equal(sheet[:96, 120:240], Stylizer.load("hayao")(photo))
+    assert np.array_equal(sheet[:96, 120:240], Stylizer.load("hayao", precision="auto")(photo))
     assert main(["paint", str(tmp_path), "-r", "-o", str(tmp_path / "out")]) == 0  # a sheet is no photo to paint
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a-hayao.png"]
     capsys.readouterr()

@@ -77,8 +77,8 @@ def test_precision_is_chosen_by_the_processor_and_by_the_style(monkeypatch: pyte
     for features in ({"avx2", "sse4_1"}, {"sse4_1"}):
         monkeypatch.setattr("photo2anime.runtime.cpu_features", lambda features=features: frozenset(features))
         taken.append(Stylizer.load("hayao", device="cpu", precision="auto").card.file)
-    assert taken == ["hayao-int8.onnx", "hayao.onnx"]
-    assert Stylizer.load("portrait-v2", precision="auto").card.file == "portrait-v2.onnx"
+    assert taken == ["cel-int8.onnx", "cel.onnx"]
+    assert Stylizer.load("portrait-v2", precision="auto").card.file == "portrait.onnx"
     with pytest.raises(Photo2AnimeError, match="no 8-bit network"):
         Stylizer.load("portrait-v2", precision="int8")
     with pytest.raises(Photo2AnimeError, match="as it is"):
@@ -87,7 +87,8 @@ def test_precision_is_chosen_by_the_processor_and_by_the_style(monkeypatch: pyte
 
 def test_styles_differ_from_each_other() -> None:
     photo = read_image(EXAMPLES / "china.jpg").rgb
-    results = [Stylizer.load(style)(photo).astype(int) for style in list_styles()]
+    styles = [style for style in list_styles() if style != "portrait-v2"]  # without a face it is version 1
+    results = [Stylizer.load(style)(photo).astype(int) for style in styles]
     for i, one in enumerate(results):
         for other in results[i + 1 :]:
             assert np.abs(one - other).mean() > 5

@@ -327,19 +327,19 @@ def test_a_run_can_begin_from_another(pairs: tuple[Path, Path], tmp_path: Path) 
 
 def test_a_run_can_begin_from_a_shipped_style(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     cfg = TrainConfig("like-hayao", crop_px=32, batch_size=1, total_steps=1, lr_generator=0.0)
-    state = distill(*pairs, tmp_path / "run", cfg, start_from="hayao")
+    state = distill(*pairs, tmp_path / "run", cfg, start_from="hayao-v2")
     from photo2anime import Stylizer
 
     photo = photo_of(61, 83)
-    assert np.abs(Stylizer.load("hayao")(photo).astype(int) - paint_whole(state.generator, photo)).max() <= 1
-    deeper = distill(*pairs, tmp_path / "deeper", replace(cfg, deep_blocks=1), start_from="hayao")
+    assert np.abs(Stylizer.load("hayao-v2")(photo).astype(int) - paint_whole(state.generator, photo)).max() <= 1
+    deeper = distill(*pairs, tmp_path / "deeper", replace(cfg, deep_blocks=1), start_from="hayao-v2")
     assert torch.equal(deeper.generator.head.weight, state.generator.head.weight)
     with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
         distill(*pairs, tmp_path / "shallower", cfg, start_from=str(tmp_path / "deeper"))
     with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
         distill(*pairs, tmp_path / "from-portrait", cfg, start_from="portrait-v2")
     with pytest.raises(Photo2AnimeError, match="not a generator of this shape"):
-        distill(*pairs, tmp_path / "other", SMALL, start_from="hayao")
+        distill(*pairs, tmp_path / "other", SMALL, start_from="hayao-v2")
 
 
 def test_targets_can_be_painted_by_a_network(pairs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from photo2anime.stylizer import Stylizer
     from photo2anime.types import Photo2AnimeError
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles"]
 
 _HOME = {"Stylizer": "stylizer", "list_styles": "styles", "Photo2AnimeError": "types"}

@@ -98,7 +98,10 @@ def _memory() -> Finding:
 def _speed() -> Finding:
     from photo2anime.stylizer import Stylizer
 
-    stylizer = Stylizer.load()
+    try:
+        stylizer = Stylizer.load()
+    except Photo2AnimeError as error:
+        return Finding(f"speed: not measured, {error}", "mend what is told above first")
     photo = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     stylizer.paint(photo)
     times: list[float] = []
