@@ -9,7 +9,13 @@ from typing import Any
 
 import httpx
 
-OPTIONS = ["hayao", 1, False, "auto"]  # style, strength, keep colour, faces: what every button hands over last
+OPTIONS = [
+    "hayao",
+    1,
+    False,
+    "auto",
+    "medium",
+]  # style, strength, keep colour, faces, lines: what every button hands over last
 
 
 class Visitor:

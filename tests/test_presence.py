@@ -201,7 +201,9 @@ def test_a_closed_page_frees_the_video_slot_of_a_real_server(tmp_path: Path) -> 
         events = leaver.events(), waiter.events()
         for stream in events:
             next(stream)
+        latest = time.monotonic() + 60
         while not (metric("photo2anime_videos_running") and metric("photo2anime_videos_waiting")):
+            assert time.monotonic() < latest
             time.sleep(0.1)
         for stream in events:
             stream.close()  # both pages are closed
