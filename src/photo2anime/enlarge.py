@@ -14,7 +14,7 @@ from photo2anime.pixels import to_batch, to_image
 from photo2anime.types import RGB
 
 NETWORK = "enlarge.onnx"
-NETWORK_SHA256 = "7e93d934590a8f6de43ce3990d58067c4fb5ad1d554c96d961cd29bdf83f0cfc"
+NETWORK_SHA256 = "f73ac00abc85f1419b9c1a3affb508f9efbc44aaae3daae673c072caa61fd3e9"
 
 _REACH = 4  # pixels that the network looks around
 _STRIP_ROWS = 256  # painted at a time, so that memory does not grow with the picture

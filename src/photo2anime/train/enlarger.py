@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from photo2anime.train.data import as_tensor, pictures_in, read_rgb
-from photo2anime.train.export import OPSET
+from photo2anime.train.export import OPSET, drop_traces
 from photo2anime.types import RGB
 
 _WIDTH = 24
@@ -89,3 +89,4 @@ def write_enlarger(network: Enlarger, file: Path) -> None:
         verbose=False,
         dynamic_shapes={"x": {2: rows, 3: cols}},
     )
+    drop_traces(file)

@@ -142,9 +142,16 @@ def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
         )
     model = onnx.load(file)
     onnx.helper.set_model_props(model, card_to_metadata(card))
+    onnx.save(model, file)
+    drop_traces(file)
+
+
+def drop_traces(file: Path) -> None:
+    """Takes out of an .onnx file what the exporter leaves of itself: stack traces with local paths."""
+    model = onnx.load(file)
     del model.graph.value_info[:]
     for node in model.graph.node:
-        del node.metadata_props[:]  # the exporter leaves stack traces with local paths
+        del node.metadata_props[:]
         node.doc_string = ""
     onnx.checker.check_model(model)
     onnx.save(model, file)
