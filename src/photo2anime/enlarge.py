@@ -17,7 +17,7 @@ NETWORK = "enlarge.onnx"
 NETWORK_SHA256 = "f73ac00abc85f1419b9c1a3affb508f9efbc44aaae3daae673c072caa61fd3e9"
 
 _REACH = 4  # pixels that the network looks around
-_STRIP_ROWS = 256  # painted at a time, so that memory does not grow with the picture
+_STRIP_ROWS = 64  # painted at a time, so that memory does not grow with the picture
 _DOUBLED_FROM = 1.3  # smaller steps are left to Lanczos
 _MOST_DOUBLINGS = 2
 _SHARPENED_PERCENT = 80  # of what Lanczos blurs

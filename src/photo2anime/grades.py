@@ -19,6 +19,7 @@ HUES = {"red": 32.0, "skin": 58.0, "yellow": 95.0, "green": 132.0, "teal": 200.0
 _TABLE = 33  # colours on a side of the table; between them Pillow interpolates
 _NEUTRAL_CHROMA = 10.0  # tints of shadow and light fade around this chroma: they are for greys, and turn no skin
 _FULL_CHROMA = 12.0  # from this chroma on a colour counts as one of its hue; greys have none
+_STRIP_ROWS = 512
 _GLOW_FROM = 200  # brightness of 255 from which on things glow
 _GLOW_SHARE = 1 / 90  # of the longer side: how far light spreads
 
@@ -54,9 +55,13 @@ class Grade:
 
     def __call__(self, drawn: RGB) -> RGB:
         """The drawing in the film's colours: (H, W, 3) uint8 -> the same."""
-        image = Image.fromarray(drawn)
-        graded = image.filter(_table(self))
-        return np.asarray(_glowing(graded, self.glow) if self.glow else graded)
+        light = _light(drawn, self) if self.glow else None
+        graded = np.empty_like(drawn)
+        for top in range(0, len(drawn), _STRIP_ROWS):  # so that memory does not grow by copies of the whole
+            strip = Image.fromarray(drawn[top : top + _STRIP_ROWS]).filter(_table(self))
+            lit = strip if light is None else _lit(strip, light, top, self.glow)
+            graded[top : top + _STRIP_ROWS] = np.asarray(lit)
+        return graded
 
 
 @cache
@@ -141,16 +146,29 @@ def _of_hue(hue: Array, grade: Grade, fact: str) -> Array:
     return at
 
 
-def _glowing(image: Image.Image, share: float) -> Image.Image:
-    """The picture with bright places shining a little on what is around them; darks keep their depth."""
-    reach = max(image.size) * _GLOW_SHARE
+@dataclass(frozen=True, slots=True)
+class _Light:
+    """What shines in a picture, spread around it. spread: the picture shrunk by factor."""
+
+    spread: Image.Image
+    factor: int
+
+
+def _light(drawn: RGB, grade: Grade) -> _Light:
+    reach = max(drawn.shape) * _GLOW_SHARE
     factor = max(1, int(reach // 4))
-    small = image.reduce(factor)
+    small = Image.fromarray(drawn).reduce(factor).filter(_table(grade))
     bright = small.point(lambda value: max(0, value - _GLOW_FROM) * 255 // (255 - _GLOW_FROM))
-    spread = bright.filter(ImageFilter.GaussianBlur(reach / factor)).resize(image.size, Image.Resampling.BILINEAR)
-    lit = ImageChops.screen(image, spread.point(lambda value: round(value * share)))
-    held = image.convert("L").point(lambda value: min(255, value * 2))  # none over darks
-    return Image.composite(lit, image, held)
+    return _Light(bright.filter(ImageFilter.GaussianBlur(reach / factor)), factor)
+
+
+def _lit(strip: Image.Image, light: _Light, top: int, share: float) -> Image.Image:
+    """Rows of the picture from top on, bright places shining a little on what is around; darks keep their depth."""
+    box = tuple(edge / light.factor for edge in (0, top, strip.width, top + strip.height))
+    spread = light.spread.resize(strip.size, Image.Resampling.BILINEAR, box)  # type: ignore[arg-type]
+    lit = ImageChops.screen(strip, spread.point(lambda value: round(value * share)))
+    held = strip.convert("L").point(lambda value: min(255, value * 2))  # none over darks
+    return Image.composite(lit, strip, held)
 
 
 def srgb_to_lab(colors: Array) -> Array:
