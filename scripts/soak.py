@@ -176,17 +176,20 @@ def watch(soak: Soak, pid: int, temporary: Path, kept: set[Path], started: float
     server = psutil.Process(pid)
     while not ended.wait(0.5):
         soak.memory.append((time.monotonic() - started, server.memory_info().rss))
-        for file in set(temporary.rglob("*")) - kept:
+        for file in _files_in(temporary) - kept:
             with contextlib.suppress(FileNotFoundError):
-                if file.is_file():
-                    soak.oldest = max(soak.oldest, time.time() - file.stat().st_mtime)
+                soak.oldest = max(soak.oldest, time.time() - file.stat().st_mtime)
+
+
+def _files_in(folder: Path) -> set[Path]:
+    return {Path(parent) / name for parent, _, names in os.walk(folder) for name in names}
 
 
 def put_to_soak(url: str, pid: int, temporary: Path, jobs: int, clients: int, seconds: float) -> Soak:
     """So many jobs in a fixed mix and order, or as many as fit into the time."""
     soak, sent, numbers, ended = Soak(), files(), itertools.count(), threading.Event()
     order = random.Random(1).choices(list(KINDS), weights=list(KINDS.values()), k=jobs)
-    kept = set(temporary.rglob("*"))
+    kept = _files_in(temporary)
     started = time.monotonic()
 
     def work(seed: int) -> None:
@@ -224,11 +227,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder)
         with serving(temporary, args.keep_seconds) as (url, process):
-            before = {file for file in temporary.rglob("*") if file.is_file()}
+            before = _files_in(temporary)
             soak = put_to_soak(url, process.pid, temporary, args.jobs, args.clients, 60 * args.minutes)
             time.sleep(args.keep_seconds + 2)
             workers = len(psutil.Process(process.pid).children())
-            left = {file for file in temporary.rglob("*") if file.is_file()} - before
+            left = _files_in(temporary) - before
             process.send_signal(signal.SIGTERM)
             code = process.wait(timeout=30)
         at_exit = list(temporary.glob("photo2anime-serve-*"))

@@ -112,7 +112,7 @@ class Storage:
             kept = self._permanent | set(self._in_use)
         lasting = {self.folder / "uploads", self.folder / "results"}
         swept = 0
-        for path in sorted(self.folder.rglob("*"), reverse=True):  # files before the folders they are in
+        for path in sorted(self._paths(), reverse=True):  # files before the folders they are in
             if path in lasting or kept & {path, *path.parents}:
                 continue
             with suppress(OSError):  # gone, or a folder that is not empty
@@ -135,7 +135,11 @@ class Storage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
-        return [file for file in self.folder.rglob("*") if file.is_file()]
+        return [path for path in self._paths() if path.is_file()]
+
+    def _paths(self) -> list[Path]:
+        """Everything in the folder. Path.rglob would raise where a folder vanishes under it."""
+        return [Path(folder) / name for folder, folders, files in os.walk(self.folder) for name in (*folders, *files)]
 
 
 def _size(file: Path) -> int:
