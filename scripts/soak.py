@@ -241,6 +241,7 @@ def main() -> int:
     )
     print(f"lost: {len(soak.lost)}")
     growth = 100 * (last / second - 1) if second else 0.0
+    print("memory by fifths:", ", ".join(f"{soak.fifth(number) / 2**20:.0f}" for number in range(1, 6)), "MiB")
     print(f"memory: second fifth {second / 2**20:.0f} MiB, last fifth {last / 2**20:.0f} MiB ({growth:+.1f} %)")
     print(f"oldest file: {soak.oldest:.0f} s, the limit is {args.keep_seconds} s; left after it: {len(left)}")
     print(f"workers left: {workers}; at exit: code {code}, {len(at_exit)} folders")
