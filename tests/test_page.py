@@ -348,3 +348,16 @@ def test_a_chinese_phone_gets_a_chinese_page_that_fits(browser: Any, url: str) -
     page.get_by_role("button", name=CHINESE.submit, exact=True).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
+
+
+def test_gradio_keeps_little_of_each_visitor(page: Page) -> None:
+    """It copies the whole page for each session, 170 kB, and keeps ten thousand of them unless told otherwise."""
+    from gradio.state_holder import StateHolder
+
+    from photo2anime.web.page import build_page
+
+    holder = StateHolder()
+    holder.set_blocks(build_page(page.workshop, ENGLISH))
+    for number in range(200):
+        holder[f"session {number}"]
+    assert len(holder.session_data) <= 64

@@ -23,6 +23,7 @@ from photo2anime.web.workshop import Workshop
 PHOTOS = Path(str(resources.files("photo2anime"))) / "web" / "photos"
 _EXAMPLES = ("china", "coast", "astronaut", "coffee")
 _PROGRESS = gr.Progress()
+_MOST_SESSIONS = 64  # Gradio copies the whole page for each visitor and would keep ten thousand; we need none of them
 
 
 def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
@@ -39,6 +40,7 @@ def build_page(workshop: Workshop, text: Text) -> gr.Blocks:
             with gr.Tab(text.several_tab, id="several"):
                 _several_tab(page)
         gr.HTML(f'<p id="privacy">{text.privacy}</p>')
+    blocks.state_session_capacity = _MOST_SESSIONS
     blocks.queue(max_size=workshop.settings.queue + workshop.settings.slots)
     return blocks
 
