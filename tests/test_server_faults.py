@@ -208,11 +208,32 @@ def test_a_sweep_outlives_files_that_vanish(workshop: Workshop, monkeypatch: pyt
     gone, there = storage.write("a.jpg", b"1"), storage.write("b.jpg", b"1")
     for file in (gone, there):
         os.utime(file, (1, 1))
-    found = sorted(storage.folder.rglob("*"))
-    gone.unlink()
-    monkeypatch.setattr(Path, "rglob", lambda self, pattern: found)
-    assert storage.sweep() == 1 and not there.exists()
+    found = storage._paths()
+    storage.discard(gone)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "_paths", lambda: found)
+        assert storage.sweep() == 1 and not there.exists()
     assert 1 <= storage.sweep_seconds <= 60
+
+
+def test_folders_that_vanish_while_they_are_listed_are_no_matter(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that ends deletes its folder while another request counts what is on the disk."""
+    storage = workshop.storage
+    gone = storage.write("a.jpg", b"1")
+    storage.write("b.jpg", b"1")
+    list_folder = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path) == str(gone.parent):
+            monkeypatch.undo()
+            storage.discard(gone)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert not storage.is_full()
+    assert not gone.exists()
 
 
 # Shutdown and time

@@ -180,15 +180,16 @@ class Stylizer:
         on_tile: Callable[[int, int], None] = lambda *_: None,
     ) -> RGB:
         """The photo painted as the look says, with those faces: (H, W, 3) uint8 -> the same. on_tile: as in `paint`."""
-        limit = self._side_px(look)
-        whole = portraits.whole_portrait(photo, found, self.face_painters)
-        if whole is None or look.face_strength < 1:
-            anime = compose.drawn_smaller(photo, limit, partial(self._draw, on_tile=on_tile))
-            faces = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
-            anime = faces if whole is None else compose.blend(anime, whole, look.face_strength)
-        else:
+        whole = portraits.whole_portrait(photo, found, self.face_painters) if look.face_strength else None
+        if whole is not None and look.face_strength == 1:
             anime = whole
             on_tile(1, 1)
+        else:
+            anime = compose.drawn_smaller(photo, self._side_px(look), partial(self._draw, on_tile=on_tile))
+            if whole is None:
+                anime = portraits.paint_faces(photo, anime, found, self.face_painters, look.face_strength)
+            else:
+                anime = compose.blend(anime, whole, look.face_strength)
         anime = self._graded(anime)
         if look.keep_color:
             anime = compose.keep_color(photo, anime)
