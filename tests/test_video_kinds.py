@@ -390,7 +390,7 @@ def filled(rng: np.random.Generator, size: tuple[int, int], pix_fmt: str) -> Non
     ("codec", "pix_fmt", "size", "runs"),
     [
         ("h264", "yuv420p", (480, 854), 14),
-        ("h264", "yuv420p10le", (480, 854), 6),
+        ("h264", "yuv420p10le", (480, 854), 20),
         ("h264", "yuv420p", (48, 64), 30),
         ("hevc", "yuv420p", (180, 320), 4),
         ("vp9", "yuva420p", (180, 320), 4),

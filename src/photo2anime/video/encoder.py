@@ -94,8 +94,8 @@ class Encoding:
         context.color_range, context.colorspace = colors.range, colors.matrix
         context.color_primaries, context.color_trc = colors.primaries, colors.transfer
         context.options = dict(self.codec.options) | ({} if self.crf is None else {"crf": str(self.crf)})
-        if self.codec.encoder == "libx264" and "avx512f" in cpu_features():
-            context.options |= {"x264-params": "asm=AVX2"}  # its AVX-512 code lets stray memory into the result
+        if self.codec.encoder == "libx264":
+            context.options |= {"x264-params": ":".join(_steady_x264(self.pix_fmt))}
         if global_header:
             context.flags |= av.codec.context.Flags.global_header
         if self.codec.tag:
@@ -218,6 +218,15 @@ def usual_codec(suffix: str, alpha: bool) -> tuple[str, str]:
     """FFmpeg's name of a result's container, and the codec in it when nobody chose one."""
     format, codec = CONTAINERS[suffix]
     return format, _FOR_ALPHA.get(format, codec) if alpha else codec
+
+
+def _steady_x264(pix_fmt: str) -> list[str]:
+    """Options with which x264 gives the same bytes for the same frames, whatever memory held before and however its
+    threads take turns (measured: docs/log.md).
+    """
+    params = ["asm=AVX2"] if "avx512f" in cpu_features() else []  # its AVX-512 code lets stray memory into the result
+    deep = max(component.bits for component in av.VideoFormat(pix_fmt).components) > 8
+    return params + ["threads=1"] * deep  # beyond 8 bits its macroblock tree depends on how the threads take turns
 
 
 class _told:  # noqa: N801  reads as a statement
