@@ -23,7 +23,7 @@ from photo2anime.train.adversarial import dry_run, open_sources, train
 from photo2anime.train.checkpoint import new_state
 from photo2anime.train.config import FAST, PUBLISHED_WEIGHTS, TrainConfig, in_units_of, preset
 from photo2anime.train.data import PairedPhotos, Sources, UnpairedPictures, batches
-from photo2anime.train.discriminator import AnimeGANv2Discriminator
+from photo2anime.train.discriminator import AnimeGANv2Discriminator, Seen
 from photo2anime.train.export import export
 from photo2anime.train.loop import train_loop
 from photo2anime.train.run import Watch
@@ -81,7 +81,7 @@ def test_the_published_table() -> None:
     assert (published.batch_size, published.crop_px, published.optimizer) == (12, 256, "adam")
     assert published.weights.d_smooth == 0.005 and published.style == "mine"
     assert sum(p.numel() for p in AnimeGANv2Discriminator().parameters()) == 1_128_800
-    assert AnimeGANv2Discriminator()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 8, 8)
+    assert AnimeGANv2Discriminator()(Seen(torch.zeros(1, 3, 32, 32), [])).shape == (1, 1, 8, 8)
     assert in_units_of("vgg16", w) == w and in_units_of("mobilenetv2", w).content == pytest.approx(39 * 1.2)
 
 

@@ -23,9 +23,9 @@ from photo2anime.train.animeganv2 import AnimeGANv2Generator
 from photo2anime.train.checkpoint import new_state
 from photo2anime.train.config import LossWeights, TrainConfig
 from photo2anime.train.data import Batch, PairedPhotos, Sources, batches
-from photo2anime.train.discriminator import Discriminator
+from photo2anime.train.discriminator import Discriminator, FeatureDiscriminator, Seen
 from photo2anime.train.distill import distill
-from photo2anime.train.features import SOURCES, VGG16, MobileNetV2, load_features
+from photo2anime.train.features import CHANNELS, SOURCES, VGG16, MobileNetV2, load_features
 from photo2anime.train.generator import ColorMap, Generator, OwnColors, grow
 from photo2anime.train.loop import train_loop
 from photo2anime.train.run import Watch, load_generator
@@ -124,9 +124,10 @@ def test_network_sizes_are_the_published_ones() -> None:
     assert AnimeGANv2Generator()(torch.zeros(1, 3, 32, 36)).shape == (1, 3, 32, 36)
     assert sum(p.numel() for p in Generator().parameters()) * 2 <= 2.5e6  # kernels are stored as float16
     assert sum(p.numel() for p in Generator(deep_blocks=3).parameters()) * 2 <= 4e6
-    assert Discriminator()(torch.zeros(2, 3, 32, 32)).shape == (2, 8 * 8)
-    seen = Discriminator(conditional=True, scales=2)(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
-    assert seen.shape == (1, 8 * 8 + 4 * 4)
+    seen = Seen(torch.zeros(2, 3, 32, 32), [torch.zeros(2, 16, 16, 16), torch.zeros(2, 24, 8, 8)])
+    assert Discriminator()(seen).shape == (2, 8 * 8)
+    assert Discriminator(conditional=True, scales=2)(seen, seen).shape == (2, 8 * 8 + 4 * 4)
+    assert FeatureDiscriminator((16, 24))(seen, seen).shape == (2, 8 * 8 + 4 * 4)
 
 
 def test_feature_networks_have_the_published_shapes() -> None:
@@ -251,6 +252,26 @@ def test_warmup_leaves_the_discriminator_untouched(pairs: tuple[Path, Path]) -> 
     assert all(torch.equal(a, b) for a, b in zip(before, state.discriminator.parameters(), strict=True))
     assert {"adversarial", "d_anime", "d_fake"} <= set(next(loop))
     assert not all(torch.equal(a, b) for a, b in zip(before, state.discriminator.parameters(), strict=True))
+
+
+def test_a_discriminator_may_look_through_the_feature_network(
+    pairs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHANNELS, "mobilenetv2", (4,))  # as TinyFeatures
+    cfg = replace(SMALL, discriminator="features", total_steps=60, warmup_steps=0, lr_discriminator=0.01)
+    *_, last = train_loop(new_state(cfg, CPU), drawn(pairs, cfg), TinyFeatures(), cfg, CPU)
+    assert last["d_anime"].item() < 0.2 and last["d_fake"].item() < 0.2  # it tells an untrained generator's apart
+
+
+def test_light_and_shade_lie_over_photo_and_target_alike(pairs: tuple[Path, Path]) -> None:
+    plain = replace(SMALL, jitter_share=1.0, scale_jitter=1.0, exposure_jitter=1.0, hue_jitter=0.0)
+    shaded = next(drawn(pairs, replace(plain, shade_jitter=2.0)))
+    even = next(drawn(pairs, plain))
+    assert shaded.target is not None and even.target is not None
+    factor = ((shaded.photo + 1) / (even.photo + 1).clamp(min=0.2))[even.photo > -0.5]
+    assert 0.45 < float(factor.min()) < 0.9 and float(factor.max()) < 2.2
+    darker = shaded.photo < even.photo - 0.2
+    assert float((shaded.target - even.target)[darker].mean()) < -0.05
 
 
 def test_one_batch_can_be_overfitted() -> None:

@@ -12,7 +12,8 @@ from torch import nn
 
 from photo2anime.train.animeganv2 import AnimeGANv2Generator
 from photo2anime.train.config import TrainConfig
-from photo2anime.train.discriminator import AnimeGANv2Discriminator, Discriminator
+from photo2anime.train.discriminator import AnimeGANv2Discriminator, Discriminator, FeatureDiscriminator
+from photo2anime.train.features import CHANNELS
 from photo2anime.train.generator import Generator
 from photo2anime.train.optimizer import Muon
 from photo2anime.types import Photo2AnimeError
@@ -57,7 +58,11 @@ def new_state(cfg: TrainConfig, device: torch.device) -> TrainState:
     else:
         shape = ("width", "hidden", "low_width", "low_blocks", "deep_width", "deep_blocks", "fine_blocks", "own_colors")
         generator = Generator(**{name: getattr(cfg, name) for name in shape}).to(device)
-        discriminator = Discriminator(conditional=cfg.conditional, scales=cfg.scales).to(device)
+        discriminator = (
+            FeatureDiscriminator(CHANNELS[cfg.features])
+            if cfg.discriminator == "features"
+            else Discriminator(conditional=cfg.conditional, scales=cfg.scales)
+        ).to(device)
     published = cfg.optimizer == "adam"  # betas of AnimeGANv2's main.py; ours forget faster
     parameters = generator.parameters()
     return TrainState(

@@ -62,6 +62,9 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         help="photos and what other networks made of them, mixed in half and half",
     )
     p.add_argument(
+        "--discriminator", choices=("patch", "features"), help="looks at pixels, or through the feature network"
+    )
+    p.add_argument(
         "--conditional", action="store_const", const=True, help="the discriminator sees the photo beside the picture"
     )
     _add_run_options(p)
@@ -104,6 +107,7 @@ def _add_run_options(p: ArgumentParser) -> None:
         "--own-colors", type=float, metavar="SHARE", help="of the photo's broad colours that the result keeps"
     )
     p.add_argument("--hue-jitter", type=float, metavar="TURN", help="turn hues by up to so many half circles")
+    p.add_argument("--shade-jitter", type=float, metavar="FACTOR", help="lay light and shade of so much over crops")
     p.add_argument("--scales", type=int, metavar="N", help="sizes the discriminator looks at (default 1)")
     p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual and content terms")
     for term in (

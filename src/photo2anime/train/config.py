@@ -38,9 +38,11 @@ class TrainConfig:
     the cosine schedule ends. warmup_steps: the generator alone, no discriminator and no style; over
     adversarial_rise_steps more the adversarial term grows to its weight. lr_warmup: the generator's rate in the
     warm-up, None for lr_generator. own_colors: share of the photo's broad colours that the result keeps.
-    conditional: the discriminator sees the photo beside the picture, for pairs. scales: at how many sizes it looks,
+    discriminator: "patch" looks at pixels, "features" (pairs only) through the feature network, the photo beside them.
+    conditional: that on pixels sees the photo beside the picture, for pairs. scales: at how many sizes it looks,
     each half the last. optimizer: of the generator; "adam" has the published betas. clip_gradient: largest norm, 0
     for any. scale_jitter, exposure_jitter: largest factor, drawn log-uniformly in either direction, 1 for none;
+    shade_jitter: largest factor of light and shade laid over a crop;
     hue_jitter: largest turn of all hues, in half circles; each paired crop is jittered with probability
     jitter_share. bfloat16: networks compute in it where the machine has it, in half the time; weights stay float32.
     held_out: names of pictures (without extension) never trained on.
@@ -56,6 +58,7 @@ class TrainConfig:
     deep_blocks: int = 0
     fine_blocks: int = 2
     own_colors: float = 0.0
+    discriminator: Literal["patch", "features"] = "patch"
     conditional: bool = False
     scales: int = 1
     crop_px: int = 128
@@ -74,6 +77,7 @@ class TrainConfig:
     scale_jitter: float = 1.33
     exposure_jitter: float = 1.25
     hue_jitter: float = 0.0
+    shade_jitter: float = 1.0
     jitter_share: float = 0.4
     features: str = "mobilenetv2"
     bfloat16: bool = True

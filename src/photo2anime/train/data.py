@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -202,6 +203,7 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
     flip = rng.random() < 0.5
     gain = _jitter(cfg.exposure_jitter, cfg.jitter_share, rng)
     turn = rng.uniform(-cfg.hue_jitter, cfg.hue_jitter) if rng.random() < cfg.jitter_share else 0.0
+    shade = _shade(cfg, rng)
     both = []
     for picture in (photo, anime):
         crop = picture[top : top + side, left : left + side]
@@ -210,6 +212,8 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
             crop = np.asarray(resized)
         if gain != 1:
             crop = np.clip(crop * gain + 0.5, 0, 255).astype(np.uint8)
+        if shade is not None:
+            crop = np.clip(crop * shade + 0.5, 0, 255).astype(np.uint8)
         if turn:
             crop = turned_hues(crop, turn)
         both.append(crop[:, ::-1] if flip else crop)
@@ -240,6 +244,19 @@ def _free_crop(pictures: list[RGB], cfg: TrainConfig, rng: np.random.Generator) 
             crop = np.asarray(resized)
         crops.append(crop[:, ::-1] if flip else crop)
     return crops
+
+
+def _shade(cfg: TrainConfig, rng: np.random.Generator) -> NDArray[np.float32] | None:
+    """Light and shade to multiply a crop by, (crop, crop, 1), as of a hat's brim or a window; or None.
+
+    A random field of four by four, enlarged: a step between light and shade of a soft or a sharp kind.
+    """
+    if cfg.shade_jitter <= 1 or rng.random() >= cfg.jitter_share:
+        return None
+    field = Image.fromarray(rng.standard_normal((4, 4)).astype(np.float32))
+    smooth = np.asarray(field.resize((cfg.crop_px, cfg.crop_px), Image.Resampling.BICUBIC))
+    shade = np.exp(np.tanh(smooth * rng.uniform(0.7, 4)) * np.log(cfg.shade_jitter) * rng.uniform(0.3, 1))
+    return np.asarray(shade[..., None], np.float32)
 
 
 def _jitter(largest: float, share: float, rng: np.random.Generator) -> float:

@@ -1,6 +1,9 @@
-"""The patch discriminators: does this neighbourhood look painted? Ours, and the published one."""
+"""The discriminators: does this neighbourhood look painted? Two of ours, and the published one."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +11,20 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 
+class Seen(NamedTuple):
+    """Pictures as terms and discriminators look at them: (N, 3, H, W) in [-1, 1], and what a frozen network sees in
+    them, a tensor a layer.
+    """
+
+    pixels: Tensor
+    features: list[Tensor]
+
+    def detached(self) -> Seen:
+        return Seen(self.pixels.detach(), [f.detach() for f in self.features])
+
+
 class Discriminator(nn.Module):
-    """Logits of patches of 30 pixels, at each of several sizes. (N, 3, H, W) in [-1, 1] -> one (N, M).
+    """Logits of patches of 30 pixels, at each of several sizes -> one (N, M).
 
     A PatchGAN (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", section 3.2.2)
     with spectral norm on every layer (Miyato et al. 2018), as in AnimeGANv2, but a tenth of its cost. conditional: it
@@ -25,8 +40,10 @@ class Discriminator(nn.Module):
         self.layers = first
         self.smaller = nn.ModuleList(smaller)
 
-    def forward(self, x: Tensor, photo: Tensor | None = None) -> Tensor:
-        seen = torch.cat([x, photo], dim=1) if self.conditional and photo is not None else x
+    def forward(self, picture: Seen, photo: Seen | None = None) -> Tensor:
+        seen = picture.pixels.clamp(-1, 1)
+        if self.conditional and photo is not None:
+            seen = torch.cat([seen, photo.pixels], dim=1)
         logits = []
         for layers in (self.layers, *self.smaller):
             out = seen
@@ -49,8 +66,41 @@ def _patches(channels: int, w: int) -> nn.ModuleList:
     )
 
 
+class FeatureDiscriminator(nn.Module):
+    """Logits of places of the layers of a frozen feature network -> one (N, M).
+
+    A small head on each layer, as in Sauer et al. 2021 ("Projected GANs Converge Faster"), section 3, without the
+    random projections: each place's features are scaled to length 1 and those of the photo, likewise, stand beside
+    them. What the perceptual term computes is used again, so that it costs little more than the heads; and it is not
+    blind to ink, as one on pixels is after some thousands of crops (docs/log.md). channels: of the layers.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int = 48) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(2 * c, width, 1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(2 * width, 1, 3, padding=1),
+            )
+            for c in channels
+        )
+
+    def forward(self, picture: Seen, photo: Seen) -> Tensor:
+        layers = zip(self.heads, picture.features, photo.features, strict=True)
+        return torch.cat([head(torch.cat([_scaled(f), _scaled(p)], dim=1)).flatten(1) for head, f, p in layers], dim=1)
+
+
+def _scaled(features: Tensor) -> Tensor:
+    """Each place to a mean square of 1."""
+    scaled: Tensor = F.normalize(features, dim=1) * features.shape[1] ** 0.5
+    return scaled
+
+
 class AnimeGANv2Discriminator(nn.Module):
-    """The published one, 1,128,800 parameters; it sees no photo. (N, 3, H, W) in [-1, 1] -> (N, 1, H/4, W/4).
+    """The published one, 1,128,800 parameters; it sees no photo -> (N, 1, H/4, W/4).
 
     TachibanaYoshino/AnimeGANv2, net/discriminator.py: spectral norm on all, weights drawn with deviation 0.02.
     """
@@ -66,7 +116,8 @@ class AnimeGANv2Discriminator(nn.Module):
             self.layers.append(spectral_norm(layer))
             self.norms.append(nn.GroupNorm(1, out) if index in normed else nn.Identity())
 
-    def forward(self, x: Tensor, photo: Tensor | None = None) -> Tensor:
+    def forward(self, picture: Seen, photo: Seen | None = None) -> Tensor:
+        x = picture.pixels.clamp(-1, 1)
         *hidden, last = self.layers
         for layer, norm in zip(hidden, self.norms, strict=False):
             x = F.leaky_relu(norm(layer(x)), 0.2)

@@ -51,6 +51,9 @@ SOURCES = {
 }
 
 
+CHANNELS = {"mobilenetv2": (16, 24, 32), "vgg16": (64, 128, 256, 512)}  # of the layers they give
+
+
 class MobileNetV2(nn.Module):
     """Features at strides 2, 4 and 8 (16, 24, 32 channels). (N, 3, H, W) in [-1, 1] -> three tensors.
 

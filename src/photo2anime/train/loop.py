@@ -15,7 +15,7 @@ from photo2anime.train.config import TrainConfig, in_units_of
 from photo2anime.train.data import Batch
 from photo2anime.train.features import Features
 from photo2anime.train.processes import has_bfloat16, shared
-from photo2anime.train.step import Terms, discriminator_terms, generator_terms, update
+from photo2anime.train.step import Terms, discriminator_terms, generator_terms, update, views_of
 
 
 def train_loop(
@@ -32,16 +32,18 @@ def train_loop(
         with bfloat16(enabled=quick):
             fake = generator(batch.photo, batch.mean_color)
         with bfloat16(enabled=quick):
-            discriminator, terms, w = None, {}, in_units_of(cfg.features, cfg.weights)
-            if state.step >= cfg.warmup_steps and w.adversarial:
-                discriminator = state.discriminator.requires_grad_(True)
-                terms = discriminator_terms(batch, fake, trained_discriminator, w)
+            terms, w = {}, in_units_of(cfg.features, cfg.weights)
+            discriminator = state.discriminator if state.step >= cfg.warmup_steps and w.adversarial else None
+            views = views_of(batch, fake, features, discriminator)
+            if discriminator is not None:
+                discriminator.requires_grad_(True)
+                terms = discriminator_terms(batch, views, trained_discriminator, w)
                 update(state.discriminator_optimizer, terms, cfg.clip_gradient)
                 discriminator.requires_grad_(False)
                 grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
                 w = replace(w, adversarial=w.adversarial * grown)
 
-            asked = generator_terms(batch, fake, fake_even, features, discriminator, w)
+            asked = generator_terms(views, fake_even, features, discriminator, w)
         update(state.generator_optimizer, asked, cfg.clip_gradient)
         follow(state.ema, state.generator, state.step, cfg.ema_halflife_steps)
         state.step += 1

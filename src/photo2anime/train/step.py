@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from photo2anime.train import losses
 from photo2anime.train.config import LossWeights
 from photo2anime.train.data import Batch
+from photo2anime.train.discriminator import FeatureDiscriminator, Seen
 from photo2anime.train.features import Features
 
 Terms = dict[str, Tensor]
 
 
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the terms of a step compare. target, anime: with their features where they are asked for, else without."""
+
+    photo: Seen
+    fake: Seen
+    target: Seen | None = None
+    anime: Seen | None = None
+
+
+def views_of(batch: Batch, fake: Tensor, features: Features, discriminator: nn.Module | None) -> Views:
+    """The batch and the generator's result, each seen through the feature network once."""
+
+    def seen(pixels: Tensor | None, wanted: bool = True) -> Seen | None:
+        return None if pixels is None else Seen(pixels, features(pixels) if wanted else [])
+
+    judged_by_features = isinstance(discriminator, FeatureDiscriminator)
+    with torch.no_grad():
+        photo = seen(batch.photo, judged_by_features or batch.anime is not None)
+        target, anime = seen(batch.target), seen(batch.anime, False)
+    assert photo is not None
+    return Views(photo, Seen(fake, features(fake)), target, anime)
+
+
 def generator_terms(
-    batch: Batch,
-    fake: Tensor,
-    fake_even: Tensor,
-    features: Features,
-    discriminator: nn.Module | None,
-    w: LossWeights,
+    views: Views, fake_even: Tensor, features: Features, discriminator: nn.Module | None, w: LossWeights
 ) -> Terms:
     """Everything the generator is asked for, weighted.
 
@@ -27,48 +49,47 @@ def generator_terms(
     content term alone.
     """
     warmup = discriminator is None
-    of_fake = features(fake)
+    photo, fake, target = views.photo, views.fake, views.target
     terms = {"grid": w.grid * losses.grid(fake_even)}
     paired = 0
-    if batch.target is not None:
-        paired = len(batch.target)
-        with torch.no_grad():
-            of_target = features(batch.target)
+    if target is not None:
+        paired = len(target.pixels)
         terms |= {
-            "pixel": w.pixel * losses.pixel(fake[:paired], batch.target),
-            "gradient": w.gradient * losses.gradient(fake[:paired], batch.target),
-            "line": w.line * losses.line(fake[:paired], batch.target),
-            "perceptual": w.perceptual * losses.perceptual([f[:paired] for f in of_fake], of_target),
+            "pixel": w.pixel * losses.pixel(fake.pixels[:paired], target.pixels),
+            "gradient": w.gradient * losses.gradient(fake.pixels[:paired], target.pixels),
+            "line": w.line * losses.line(fake.pixels[:paired], target.pixels),
+            "perceptual": w.perceptual * losses.perceptual([f[:paired] for f in fake.features], target.features),
         }
-    if batch.anime is not None:
-        photo, free = batch.photo[paired:], fake[paired:]
-        with torch.no_grad():
-            of_photo, of_gray = features(photo)[-1], features(losses.gray(batch.anime))[-1]
-        terms["content"] = w.content * losses.content(of_fake[-1][paired:], of_photo)
+    if views.anime is not None:
+        of_fake, of_photo = fake.features[-1][paired:], photo.features[-1][paired:]
+        terms["content"] = w.content * losses.content(of_fake, of_photo)
         if not warmup:
+            with torch.no_grad():
+                of_gray = features(losses.gray(views.anime.pixels))[-1]
             terms |= {
-                "style": w.style * losses.style(of_fake[-1][paired:], of_gray),
-                "color": w.color * losses.color(free, photo),
-                "variation": w.variation * losses.variation(free),
+                "style": w.style * losses.style(of_fake, of_gray),
+                "color": w.color * losses.color(fake.pixels[paired:], photo.pixels[paired:]),
+                "variation": w.variation * losses.variation(fake.pixels[paired:]),
             }
     if discriminator is not None:
-        terms["adversarial"] = w.adversarial * losses.lsgan(discriminator(fake.clamp(-1, 1), batch.photo), target=1.0)
+        terms["adversarial"] = w.adversarial * losses.lsgan(discriminator(fake, photo), target=1.0)
     return terms
 
 
-def discriminator_terms(batch: Batch, fake: Tensor, discriminator: nn.Module, w: LossWeights) -> Terms:
+def discriminator_terms(batch: Batch, views: Views, discriminator: nn.Module, w: LossWeights) -> Terms:
     """What the discriminator is asked for: 1 on the style's own pictures; 0 on the generator's, and, so that colour and
     sharp edges count, on the style's pictures without either (AnimeGANv2, tools/ops.py).
     """
-    pictures = torch.cat([picture for picture in (batch.target, batch.anime) if picture is not None])
+    own = [seen for seen in (views.target, views.anime) if seen is not None]
+    pictures = own[0] if len(own) == 1 else Seen(torch.cat([seen.pixels for seen in own]), [])
     terms = {
-        "d_anime": w.d_anime * losses.lsgan(discriminator(pictures, batch.photo), target=1.0),
-        "d_fake": w.d_fake * losses.lsgan(discriminator(fake.detach().clamp(-1, 1), batch.photo), target=0.0),
+        "d_anime": w.d_anime * losses.lsgan(discriminator(pictures, views.photo), target=1.0),
+        "d_fake": w.d_fake * losses.lsgan(discriminator(views.fake.detached(), views.photo), target=0.0),
     }
     if w.d_gray:
-        terms["d_gray"] = w.d_gray * losses.lsgan(discriminator(losses.gray(pictures)), target=0.0)
+        terms["d_gray"] = w.d_gray * losses.lsgan(discriminator(Seen(losses.gray(pictures.pixels), [])), target=0.0)
     if w.d_smooth and batch.smooth is not None:
-        terms["d_smooth"] = w.d_smooth * losses.lsgan(discriminator(losses.gray(batch.smooth)), target=0.0)
+        terms["d_smooth"] = w.d_smooth * losses.lsgan(discriminator(Seen(losses.gray(batch.smooth), [])), target=0.0)
     return terms
 
 
