@@ -18,7 +18,7 @@ from photo2anime.types import RGB, Face, Photo2AnimeError
 Step = Callable[[RGB], RGB]  # (H, W, 3) uint8 -> the same size
 
 FLATTEN = "flatten"
-_RADIUS_PX, _LEVELS = 12, 24  # of the mean shift
+_RADIUS_PX, _LEVELS = 6, 16  # of the mean shift; twice as much melts twigs and wires (docs/log.md)
 _EDGE_LEVELS = (7.0, 20.0)  # of brightness across a few pixels: below nothing is flattened, above all is
 _EDGE_PX = 5  # how far around an edge is looked
 
@@ -74,8 +74,8 @@ def flatten(picture: RGB) -> RGB:
     Where a photo is smooth, a sky, a wall, a blurred background, mean shift makes terraces whose borders would become
     ink; there the photo stays, a little smoothed. (H, W, 3) uint8 -> the same.
     """
-    flat = cv2.pyrMeanShiftFiltering(picture, _RADIUS_PX, _LEVELS, maxLevel=1)
-    smooth = cv2.GaussianBlur(picture, (0, 0), 1.5)
+    flat = cv2.pyrMeanShiftFiltering(picture, _RADIUS_PX, _LEVELS, maxLevel=0)
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
     around = np.ones((2 * _EDGE_PX + 1, 2 * _EDGE_PX + 1), np.uint8)
     gray = cv2.GaussianBlur(luma(picture), (0, 0), 1.0)
     contrast = cv2.dilate(gray, around) - cv2.erode(gray, around)
