@@ -28,12 +28,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from photo2anime.runtime import cpu_threads
+from photo2anime.inference.runtime import cpu_threads
+from photo2anime.inference.weights import BUNDLES
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import list_styles
-from photo2anime.stylizer import Stylizer
-from photo2anime.train.animeganv2 import AnimeGANv2Generator
+from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
 from photo2anime.types import RGB, Batch
-from photo2anime.weights import BUNDLES
 
 SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1920x1080": (1080, 1920)}
 REFERENCE = "AnimeGANv2, PyTorch"
@@ -274,7 +274,7 @@ def cold_start(against: list[Path], rounds: int) -> str:
 
 def network_seconds(stylizer: Stylizer, rgb: RGB) -> float:
     """The time the network itself takes for a picture, without conversion."""
-    from photo2anime.pixels import pad_bottom_right, to_batch
+    from photo2anime.inference.pixels import pad_bottom_right, to_batch
 
     batch = to_batch(pad_bottom_right(rgb, -(-rgb.shape[0] // 8) * 8, -(-rgb.shape[1] // 8) * 8))
     started = time.perf_counter()

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 
-from photo2anime.train.checkpoint import new_state
 from photo2anime.train.config import TrainConfig, preset
-from photo2anime.train.data import Batch
-from photo2anime.train.features import load_features
-from photo2anime.train.loop import train_loop
-from photo2anime.train.step import Terms
+from photo2anime.train.data.dataset import Batch
+from photo2anime.train.learning.checkpoint import new_state
+from photo2anime.train.learning.loop import train_loop
+from photo2anime.train.learning.step import Terms
+from photo2anime.train.networks.features import load_features
 
 BATCH, SIDE_PX = 4, 256
 TRAINED_IMAGES = {"fast": 4000 * 6 * (128 / 256) ** 2, "animeganv2": 101 * 554 * 12}  # of 256 pixels, whole presets

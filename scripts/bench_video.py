@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench import REFERENCE, animeganv2
-from photo2anime.runtime import cpu_threads
+from photo2anime.inference.runtime import cpu_threads
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import list_styles
-from photo2anime.stylizer import Stylizer
 from photo2anime.types import RGB, Batch, MeanColor
 from photo2anime.video.convert import Run
 from photo2anime.video.source import VideoSource

@@ -102,7 +102,7 @@ def child() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     from photo2anime.cli import main
-    from photo2anime.stylizer import Stylizer
+    from photo2anime.painting.stylizer import Stylizer
 
     load = Stylizer.load
     hayao = cache(lambda: load("hayao"))  # once: of pictures and clips it is the reading that is tried
@@ -123,7 +123,7 @@ def child() -> None:
 
 def _read_checkpoint(file: str) -> int:
     """What `import` does before it exports, which takes long."""
-    from photo2anime.train.foreign import generator_state
+    from photo2anime.train.publishing.animeganv2_weights import generator_state
     from photo2anime.types import Photo2AnimeError
 
     try:

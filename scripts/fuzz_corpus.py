@@ -83,7 +83,7 @@ def pictures() -> Iterator[tuple[str, bytes]]:
 
 def networks() -> Iterator[tuple[str, bytes]]:
     """(extension, file): a shipped network, small ones, and checkpoints as others save them when PyTorch is here."""
-    from photo2anime.weights import BUNDLES
+    from photo2anime.inference.weights import BUNDLES
 
     yield "onnx", (BUNDLES / "cel-int8.onnx").read_bytes()
     if not (find_spec("torch") and find_spec("onnx") and find_spec("safetensors")):
@@ -93,7 +93,7 @@ def networks() -> Iterator[tuple[str, bytes]]:
     from onnx import TensorProto, helper
     from safetensors.torch import save
 
-    from photo2anime.train.animeganv2 import AnimeGANv2Generator
+    from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
 
     torch.manual_seed(0)
     shape: list[int | str] = [1, 3, "h", "w"]

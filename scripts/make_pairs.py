@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from photo2anime.eyes import enlarge_eyes
-from photo2anime.faces import find_faces
-from photo2anime.image_io import read_image, write_image
-from photo2anime.train.data import pictures_in
-from photo2anime.train.targets import parse_chain, resized, with_broad_colors, with_own_mouth
+from photo2anime.images.image_io import read_image, write_image
+from photo2anime.painting.eyes import enlarge_eyes
+from photo2anime.painting.faces import find_faces
+from photo2anime.train.data.dataset import pictures_in
+from photo2anime.train.data.targets import parse_chain, resized, with_broad_colors, with_own_mouth
 from photo2anime.types import RGB, Picture
 
 LOOKS = Path(__file__).resolve().parent.parent / "runs" / "looks.toml"

@@ -18,10 +18,10 @@ from typing import get_args
 import numpy as np
 from PIL import Image, ImageFilter
 
-from photo2anime import portraits
-from photo2anime.faces import find_faces
-from photo2anime.image_io import READABLE, read_image
-from photo2anime.stylizer import Stylizer
+from photo2anime.images.image_io import READABLE, read_image
+from photo2anime.painting import portraits
+from photo2anime.painting.faces import find_faces
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB, Face, FaceChoice, FaceVersion, Look, PaintedFace, Picture
 
 FACE_SHARE = 0.72  # of the side of an aligned FFHQ photo: the height of the face in it

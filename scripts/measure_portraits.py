@@ -25,10 +25,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from photo2anime.faces import find_faces
-from photo2anime.image_io import read_image
-from photo2anime.stylizer import Stylizer
-from photo2anime.train.data import pictures_in
+from photo2anime.images.image_io import read_image
+from photo2anime.painting.faces import find_faces
+from photo2anime.painting.stylizer import Stylizer
+from photo2anime.train.data.dataset import pictures_in
 from photo2anime.types import RGB, Face
 
 # Points of the mesh: the corners of each eye from left to right, and the middle of the cheeks.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photo2anime.stylizer import Stylizer
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB, StyleCard
 
 ROOT = Path(__file__).parent.parent

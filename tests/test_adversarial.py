@@ -18,15 +18,15 @@ from PIL import Image
 
 from conftest import ROOT, photo_of
 from photo2anime import Photo2AnimeError, Stylizer
-from photo2anime.train import adversarial, losses
-from photo2anime.train.adversarial import dry_run, open_sources, train
-from photo2anime.train.checkpoint import new_state
 from photo2anime.train.config import FAST, PUBLISHED_WEIGHTS, TrainConfig, in_units_of, preset
-from photo2anime.train.data import PairedPhotos, Sources, UnpairedPictures, batches
-from photo2anime.train.discriminator import AnimeGANv2Discriminator, Seen
-from photo2anime.train.export import export
-from photo2anime.train.loop import train_loop
-from photo2anime.train.run import Watch
+from photo2anime.train.data.dataset import PairedPhotos, Sources, UnpairedPictures, batches
+from photo2anime.train.learning import adversarial, losses
+from photo2anime.train.learning.adversarial import dry_run, open_sources, train
+from photo2anime.train.learning.checkpoint import new_state
+from photo2anime.train.learning.loop import train_loop
+from photo2anime.train.learning.run import Watch
+from photo2anime.train.networks.discriminator import AnimeGANv2Discriminator, Seen
+from photo2anime.train.publishing.export import export
 from test_train import CPU, SMALL, TinyFeatures
 
 TINY = replace(

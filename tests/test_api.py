@@ -1,4 +1,4 @@
-"""The HTTP API and the gate before it: what is answered, what is refused, and with which status."""
+"""The HTTP API and the middleware before it: what is answered, what is refused, and with which status."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ pytest.importorskip("gradio")
 from starlette.testclient import TestClient
 
 from photo2anime import Photo2AnimeError, list_styles
-from photo2anime.app import create_app
-from photo2anime.web.access import RateLimit
-from photo2anime.web.api import build_api
-from photo2anime.web.gate import Gate
-from photo2anime.web.jobs import Job, Jobs
-from photo2anime.web.problems import Problem
+from photo2anime.web.api.routes import build_api
+from photo2anime.web.app import create_app
+from photo2anime.web.errors import HttpError
+from photo2anime.web.server.access import RateLimit
+from photo2anime.web.server.jobs import Job, Jobs
+from photo2anime.web.server.middleware import ServerMiddleware
+from photo2anime.web.server.paint_service import PaintOptions, PaintService
+from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
-from photo2anime.web.studio import PaintOptions, Studio
-from photo2anime.web.workshop import Workshop
 
 Opened = Callable[..., TestClient]
 
@@ -54,31 +54,33 @@ PNG = encoded("PNG")
 @pytest.fixture
 def opened() -> Iterator[Opened]:
     """A client of the API alone, with the settings that are given."""
-    workshops: list[Workshop] = []
+    workshops: list[Services] = []
 
     def open_with(**settings: Any) -> TestClient:
-        workshop = Workshop(Settings(**settings))
-        workshops.append(workshop)
-        gate = Gate(build_api(workshop), workshop.settings, workshop.storage, workshop.metrics.refused)
-        client = TestClient(gate)  # type: ignore[arg-type]
-        client.workshop = workshop  # type: ignore[attr-defined]
+        services = Services(Settings(**settings))
+        workshops.append(services)
+        middleware = ServerMiddleware(
+            build_api(services), services.settings, services.storage, services.metrics.refused
+        )
+        client = TestClient(middleware)  # type: ignore[arg-type]
+        client.services = services  # type: ignore[attr-defined]
         return client
 
     yield open_with
-    for workshop in workshops:
-        workshop.finish(2)
-        workshop.storage.remove()
+    for services in workshops:
+        services.finish(2)
+        services.storage.remove()
 
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[TestClient]:
     """A client of the whole app, page and API."""
-    workshop = Workshop(Settings())
-    with TestClient(create_app(workshop)) as client:  # type: ignore[arg-type]
-        client.workshop = workshop  # type: ignore[attr-defined]
+    services = Services(Settings())
+    with TestClient(create_app(services)) as client:  # type: ignore[arg-type]
+        client.services = services  # type: ignore[attr-defined]
         yield client
-    workshop.finish(2)
-    workshop.storage.remove()
+    services.finish(2)
+    services.storage.remove()
 
 
 @pytest.fixture
@@ -86,12 +88,12 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Paintings that go on, tile after tile, until the event is set."""
     release = threading.Event()
 
-    def paint(self: Studio, photo: Any, options: PaintOptions, on_tile: Any = None) -> Any:
+    def paint(self: PaintService, photo: Any, options: PaintOptions, on_tile: Any = None) -> Any:
         while not release.wait(0.01):
             on_tile(1, 2)
         return photo
 
-    monkeypatch.setattr(Studio, "paint", paint)
+    monkeypatch.setattr(PaintService, "paint", paint)
     return release
 
 
@@ -138,7 +140,7 @@ def test_fields_are_those_of_the_command(opened: Opened) -> None:
 
 
 def test_every_flag_of_painting_is_a_field() -> None:
-    from photo2anime.web.fields import PaintFields
+    from photo2anime.web.api.fields import PaintFields
 
     flags = {"style", "strength", "keep_color", "side_by_side", "max_side", "format", "quality", "strip_metadata"}
     assert flags <= set(PaintFields.model_fields)
@@ -260,7 +262,7 @@ def test_names_of_uploads_reach_no_header_and_no_disk(opened: Opened, tmp_path: 
     response = client.post("/api/paint", files={"photo": (name, PNG, "image/png")})
     assert response.status_code == 200
     assert "x-evil" not in response.headers and "evil" not in str(response.headers)
-    assert not list(client.workshop.storage.folder.rglob("*"))  # type: ignore[attr-defined]
+    assert not list(client.services.storage.folder.rglob("*"))  # type: ignore[attr-defined]
 
 
 def test_too_many_bytes_are_413_whether_declared_or_not(opened: Opened) -> None:
@@ -321,7 +323,7 @@ def test_svg_and_html_uploads_are_never_shown_as_pages(whole: TestClient) -> Non
 
 
 def test_uploads_to_the_page_stay_in_our_folder(whole: TestClient) -> None:
-    folder = whole.workshop.storage.folder  # type: ignore[attr-defined]
+    folder = whole.services.storage.folder  # type: ignore[attr-defined]
     answer = whole.post("/gradio_api/upload", files={"files": ("../../../evil.png", PNG)})
     assert Path(answer.json()[0]).resolve().is_relative_to(folder.resolve())
 
@@ -352,7 +354,7 @@ def test_one_address_gets_so_many_requests_a_minute(opened: Opened) -> None:
 def test_the_rate_limit_forgets_after_a_minute_and_stays_small() -> None:
     limit = RateLimit(1)
     limit.take("a", now=0)
-    with pytest.raises(Problem):
+    with pytest.raises(HttpError):
         limit.take("a", now=59)
     limit.take("a", now=61)
     for number in range(10_500):
@@ -369,7 +371,7 @@ def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
 
 def test_a_full_queue_is_503_at_once(opened: Opened, slow: threading.Event) -> None:
     client = opened(workers=1, queue=1)
-    jobs: Jobs = client.workshop.jobs  # type: ignore[attr-defined]
+    jobs: Jobs = client.services.jobs  # type: ignore[attr-defined]
     calls = []
     for expected in ((1, 0), (1, 1)):
         calls.append(in_thread(lambda: client.post("/api/paint", content=PNG)))
@@ -407,14 +409,14 @@ def test_a_painting_has_so_much_time(opened: Opened, slow: threading.Event) -> N
 
 def test_uploads_stop_when_the_disk_share_is_used_up(opened: Opened) -> None:
     client = opened(storage_mb=0.001)
-    client.workshop.storage.write("x", bytes(2000))  # type: ignore[attr-defined]
+    client.services.storage.write("x", bytes(2000))  # type: ignore[attr-defined]
     assert "disk space" in error_of(client.post("/api/paint", content=PNG), 503)
 
 
 def test_files_are_deleted_after_a_while_but_not_the_pages_own(opened: Opened) -> None:
     import os
 
-    storage = opened(keep_seconds=60).workshop.storage  # type: ignore[attr-defined]
+    storage = opened(keep_seconds=60).services.storage  # type: ignore[attr-defined]
     own = storage.write("example.jpg", b"1")
     storage.keep_present()
     old, new = storage.write("a.jpg", b"1"), storage.write("b.jpg", b"1")
@@ -426,13 +428,13 @@ def test_files_are_deleted_after_a_while_but_not_the_pages_own(opened: Opened) -
 
 def test_after_the_signal_new_paintings_are_refused_and_running_ones_end(opened: Opened, slow: threading.Event) -> None:
     client = opened(workers=1, queue=1)
-    workshop: Workshop = client.workshop  # type: ignore[attr-defined]
+    services: Services = client.services  # type: ignore[attr-defined]
     thread, answers = in_thread(lambda: client.post("/api/paint", content=PNG))
-    while not workshop.jobs.running:
+    while not services.jobs.running:
         time.sleep(0.01)
-    workshop.close()
+    services.close()
     assert "stopping" in error_of(client.post("/api/paint", content=PNG), 503)
-    workshop.finish(0.1)  # it would paint for ever
+    services.finish(0.1)  # it would paint for ever
     thread.join(10)
     assert "stopped" in error_of(answers[0], 503)
 
@@ -475,7 +477,7 @@ def test_a_browser_signs_in_once(opened: Opened) -> None:
 
 def test_the_command_line_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     from photo2anime.cli import _parser
-    from photo2anime.serve_command import settings_of
+    from photo2anime.commands.serve import settings_of
 
     monkeypatch.setenv("PHOTO2ANIME_TOKEN", "from-environment")
     settings = settings_of(

@@ -277,7 +277,7 @@ def test_styles_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_finds_a_damaged_style(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from photo2anime import weights
+    from photo2anime.inference import weights
 
     bundles = tmp_path / "bundles"
     bundles.mkdir()

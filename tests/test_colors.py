@@ -15,9 +15,9 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from conftest import photo_of
 from photo2anime.cli import main
-from photo2anime.codes import GAIN_MAP
-from photo2anime.colors import ADOBE_RGB, HLG, PQ, ColorCode, from_float, to_srgb
-from photo2anime.image_io import WriteOptions, encode_image, read_image
+from photo2anime.images.color_codes import GAIN_MAP
+from photo2anime.images.colors import ADOBE_RGB, HLG, PQ, ColorCode, from_float, to_srgb
+from photo2anime.images.image_io import WriteOptions, encode_image, read_image
 from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 PHOTO = photo_of(40, 56)
@@ -259,7 +259,7 @@ def test_gain_maps_of_heic_are_known() -> None:
             box = struct.pack(">I4s", len(added) + 8, b"free") + added
             changed = bytearray(data[:end] + box + data[end:])
             changed[meta : meta + 4] = struct.pack(">I", end - meta + len(box))
-        from photo2anime.codes import has_gain_map
+        from photo2anime.images.color_codes import has_gain_map
 
         with Image.open(io.BytesIO(data)) as image:
             assert has_gain_map(image, io.BytesIO(bytes(changed))) and not has_gain_map(image, io.BytesIO(data))

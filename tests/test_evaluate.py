@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from conftest import photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
-from photo2anime.train import evaluate as module
-from photo2anime.train import figures, inception, kid, trials
-from photo2anime.train.evaluate import Question, evaluate
-from photo2anime.train.inception import InceptionV3, load_inception, read_package
+from photo2anime.train.evaluation import benchmark, kid, metrics
+from photo2anime.train.evaluation import evaluate as module
+from photo2anime.train.evaluation.evaluate import EvaluateConfig, evaluate
+from photo2anime.train.networks import inception
+from photo2anime.train.networks.inception import InceptionV3, load_inception, read_package
 from photo2anime.types import RGB
 from test_runtime import write_network
 from test_train import TinyFeatures
@@ -72,8 +73,8 @@ def negative(file: Path) -> Path:
 
 def test_with_references_the_pairs_are_measured(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     model = write_network(tmp_path / "identity.onnx")
-    question = Question(folders[0], folders[1], names=("0", "2"))
-    table = evaluate([str(model)], question, tmp_path / "out")
+    cfg = EvaluateConfig(folders[0], folders[1], names=("0", "2"))
+    table = evaluate([str(model)], cfg, tmp_path / "out")
     found = json.loads((tmp_path / "out" / "identity.json").read_text())["pairs"]
     assert set(found) == {"0", "2", "mean"} and "| mean |" in table
     assert found["mean"]["gain_db"] == 0 and found["mean"]["perceptual"] == 1
@@ -114,52 +115,52 @@ def test_mistakes_are_explained(folders: tuple[Path, Path, Path], tmp_path: Path
     model = str(write_network(tmp_path / "identity.onnx"))
     photos, targets, _ = folders
     (tmp_path / "empty").mkdir()
-    for question, said in (
-        (Question(photos, targets, names=("nine",)), "no pair called nine"),
-        (Question(photos, names=("nine",)), "no photo called nine"),
-        (Question(tmp_path / "empty"), "there are no photos"),
-        (Question(tmp_path / "none"), "is not a folder"),
-        (Question(photos, anime=tmp_path / "empty"), "holds 0 pictures"),
+    for cfg, said in (
+        (EvaluateConfig(photos, targets, names=("nine",)), "no pair called nine"),
+        (EvaluateConfig(photos, names=("nine",)), "no photo called nine"),
+        (EvaluateConfig(tmp_path / "empty"), "there are no photos"),
+        (EvaluateConfig(tmp_path / "none"), "is not a folder"),
+        (EvaluateConfig(photos, anime=tmp_path / "empty"), "holds 0 pictures"),
     ):
         with pytest.raises(Photo2AnimeError, match=said):
-            evaluate([model], question, tmp_path / "out")
+            evaluate([model], cfg, tmp_path / "out")
     with pytest.raises(Photo2AnimeError, match="called alike"):
-        evaluate([model, model], Question(photos), tmp_path / "out")
+        evaluate([model, model], EvaluateConfig(photos), tmp_path / "out")
     with pytest.raises(Photo2AnimeError, match="could not be timed .*no style called"):
-        trials.cost("no-such-style", 8, 8)
+        benchmark.cost("no-such-style", 8, 8)
 
 
-# Figures
+# ReferenceMetrics
 
 
 def test_figures_against_a_reference_computed_by_hand() -> None:
     photo = photo_of(32, 32)
-    same = figures.measure(255 - photo, photo, photo, figures.middle_taps(TinyFeatures()))
+    same = metrics.measure(255 - photo, photo, photo, metrics.middle_taps(TinyFeatures()))
     assert same.psnr_db == float("inf") and same.perceptual == 0 and same.line_strength == 1
-    assert figures.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == 0
+    assert metrics.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == 0
 
 
 def test_the_look_of_a_photo_made_brighter_redder_and_moved() -> None:
     photo = photo_of(64, 80) // 2 + 40
-    taps_of = figures.middle_taps(TinyFeatures())
-    same = figures.look(photo, photo, taps_of)
+    taps_of = metrics.middle_taps(TinyFeatures())
+    same = metrics.picture_metrics(photo, photo, taps_of)
     assert (same.content, same.brightness, same.color) == (0, 0, 0) and same.edges_kept == pytest.approx(1)
-    brighter = figures.look(photo, photo + 20, taps_of)
+    brighter = metrics.picture_metrics(photo, photo + 20, taps_of)
     assert brighter.brightness == pytest.approx(20, abs=0.01) and brighter.color == pytest.approx(0, abs=0.01)
-    redder = figures.look(photo, photo + np.array([20, 0, 0], np.uint8), taps_of)
+    redder = metrics.picture_metrics(photo, photo + np.array([20, 0, 0], np.uint8), taps_of)
     assert redder.color == pytest.approx(20 * np.hypot(0.168736, 0.5), rel=1e-3)
-    assert figures.look(photo, np.roll(photo, 16, 1), taps_of).edges_kept < 0.5
-    assert figures.look(photo, np.full_like(photo, 90), taps_of).edges_kept == 0
+    assert metrics.picture_metrics(photo, np.roll(photo, 16, 1), taps_of).edges_kept < 0.5
+    assert metrics.picture_metrics(photo, np.full_like(photo, 90), taps_of).edges_kept == 0
 
 
 def test_flatness_and_dark_lines_of_a_drawn_page() -> None:
     page = np.full((101, 101, 3), 200, np.uint8)
-    assert figures.flatness(page) == 1 and figures.dark_lines(page) == 0
+    assert metrics.flatness(page) == 1 and metrics.dark_lines(page) == 0
     page[:, 50] = 100  # a line one pixel wide: two columns of a hundred have a gradient
-    assert figures.flatness(page) == pytest.approx(0.98)
-    assert figures.dark_lines(page) == pytest.approx(100 / 101)
+    assert metrics.flatness(page) == pytest.approx(0.98)
+    assert metrics.dark_lines(page) == pytest.approx(100 / 101)
     page[:, 40:60] = 100  # a broad shadow is no line
-    assert figures.dark_lines(page) == 0
+    assert metrics.dark_lines(page) == 0
 
 
 def test_kernel_distance_computed_by_hand_and_blind_to_order() -> None:
@@ -189,10 +190,10 @@ def test_flicker_of_a_painter_that_flickers() -> None:
         calls.append(1)
         return np.full_like(frame, 100 + 6 * (len(calls) % 2))
 
-    assert trials.flicker([photo], unsteady).pan == 6
-    steady = trials.flicker([photo], lambda frame: np.full_like(frame, 100))
+    assert benchmark.flicker([photo], unsteady).pan == 6
+    steady = benchmark.flicker([photo], lambda frame: np.full_like(frame, 100))
     assert (steady.noise, steady.pan) == (0, 0)
-    stronger = trials.flicker(
+    stronger = benchmark.flicker(
         [photo // 4 + 80], lambda frame: (frame.astype(int) * 2 - 100).clip(0, 255).astype(np.uint8)
     )
     assert stronger.noise == pytest.approx(2, rel=0.05) and stronger.pan == 0

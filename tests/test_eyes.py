@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from photo2anime.eyes import enlarge_eyes
-from photo2anime.portraits import cut_upright, square_of
+from photo2anime.painting.eyes import enlarge_eyes
+from photo2anime.painting.portraits import cut_upright, square_of
 from photo2anime.types import Face
 
 EYES = [(70.0, 80.0), (130.0, 84.0)]

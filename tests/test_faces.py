@@ -11,13 +11,14 @@ import pytest
 from PIL import Image, ImageFilter
 
 from conftest import EXAMPLES, photo_of
-from photo2anime import Photo2AnimeError, Stylizer, portraits, stylizer
+from photo2anime import Photo2AnimeError, Stylizer
 from photo2anime.cli import main
-from photo2anime.faces import DETECTOR, _detect, find_faces, sharpness
-from photo2anime.image_io import read_image
-from photo2anime.portraits import paint_faces, square_of
+from photo2anime.images.image_io import read_image
+from photo2anime.inference.weights import BUNDLES
+from photo2anime.painting import portraits, stylizer
+from photo2anime.painting.faces import DETECTOR, _detect, find_faces, sharpness
+from photo2anime.painting.portraits import paint_faces, square_of
 from photo2anime.types import RGB, Face, FaceVersion, Look, PaintedFace, Painter, Picture, StyleCard
-from photo2anime.weights import BUNDLES
 
 SCENE = StyleCard(name="scene", file="", multiple_of=8, halo=16, tiling="exact", bytes_per_px=100)
 

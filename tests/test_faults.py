@@ -18,8 +18,8 @@ from PIL import Image
 from conftest import ROOT, photo_of
 from photo2anime import Photo2AnimeError, list_styles, styles
 from photo2anime.cli import main
-from photo2anime.image_io import read_image
-from photo2anime.sources import find_sources
+from photo2anime.commands.sources import find_sources
+from photo2anime.images.image_io import read_image
 from photo2anime.styles import installed_styles, shipped_styles
 from test_runtime import write_network
 
@@ -96,7 +96,8 @@ def test_another_user_with_the_home_of_root_paints(photo: Path, tmp_path: Path) 
         if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/pytest"):
             folder.chmod(0o755)
     code = (
-        "import os, sys, photo2anime.cli, photo2anime.painting, photo2anime.runtime, photo2anime.stylizer, psutil\n"
+        "import os, sys, photo2anime.cli, photo2anime.commands.paint_files, photo2anime.inference.runtime\n"
+        "import photo2anime.painting.stylizer, psutil\n"
         "from PIL import Image; Image.preinit(); Image.init()\n"  # modules may lie where that user cannot read
         "os.setgroups([]); os.setgid(54321); os.setuid(54321)\n"
         "sys.exit(photo2anime.cli.main(sys.argv[1:]))"
@@ -168,8 +169,8 @@ def test_memory_that_runs_out_costs_one_photo(tmp_path: Path) -> None:
 def test_memory_that_runs_out_anywhere_is_one_line(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from photo2anime import runtime
-    from photo2anime.stylizer import Stylizer
+    from photo2anime.inference import runtime
+    from photo2anime.painting.stylizer import Stylizer
 
     def fail(*_: object, **__: object) -> None:
         raise MemoryError

@@ -23,7 +23,7 @@ def test_files_depend_on_seed_and_number_alone(kind: str) -> None:
 
 
 def test_every_format_is_among_them() -> None:
-    from photo2anime.image_io import read_image
+    from photo2anime.images.image_io import read_image
 
     formats = set()
     for extension, data in fuzz_corpus.pictures():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from conftest import EXAMPLES
-from photo2anime.grades import Band, Grade, find_grade, grades, lab_to_srgb, srgb_to_lab
+from photo2anime.painting.grades import Band, Grade, find_grade, grades, lab_to_srgb, srgb_to_lab
 from photo2anime.types import Photo2AnimeError
 
 WARM = range(20, 80, 6)  # hues of skin, orange and red, degrees on CIELAB's circle

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import photo_of
-from photo2anime import image_io
-from photo2anime.compose import shrink
-from photo2anime.image_io import WriteOptions, encode_image, read_image, write_image
+from photo2anime.images import image_io
+from photo2anime.images.image_io import WriteOptions, encode_image, read_image, write_image
+from photo2anime.painting.compose import shrink
 from photo2anime.types import MemoryRanOutError, Photo2AnimeError, Picture, TooLargeError
 
 PHOTO = photo_of(40, 56)
@@ -69,7 +69,8 @@ def test_heic_needs_no_registration_by_the_user(tmp_path: Path) -> None:
 
     file = tmp_path / "phone.heic"
     from_pillow(Image.fromarray(PHOTO)).save(file, quality=95)
-    code = f"from photo2anime.image_io import read_image; assert read_image({str(file)!r}).rgb.shape == {PHOTO.shape}"
+    code = "from photo2anime.images.image_io import read_image;"
+    code += f"assert read_image({str(file)!r}).rgb.shape == {PHOTO.shape}"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

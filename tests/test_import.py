@@ -18,12 +18,12 @@ from torch import nn
 from conftest import one_line, photo_of
 from photo2anime import Photo2AnimeError, Stylizer, list_styles
 from photo2anime.cli import main
-from photo2anime.doctor import examine
+from photo2anime.commands.doctor import examine
 from photo2anime.styles import installed_styles, styles_folder
-from photo2anime.train.adopt import Adoption, adopt
-from photo2anime.train.animeganv2 import AnimeGANv2Generator
-from photo2anime.train.foreign import from_tensorflow_variables, generator_state, tensorflow_key
-from photo2anime.train.samples import paint_whole
+from photo2anime.train.learning.sample_sheet import paint_whole
+from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
+from photo2anime.train.publishing.animeganv2_weights import from_tensorflow_variables, generator_state, tensorflow_key
+from photo2anime.train.publishing.import_style import StyleImport, import_style
 from test_runtime import write_network
 
 
@@ -102,7 +102,7 @@ def test_a_checkpoint_becomes_a_style_in_either_convention(
 def test_the_convention_has_to_be_said(tmp_path: Path) -> None:
     torch.save(generator().state_dict(), tmp_path / "face.pt")
     with pytest.raises(Photo2AnimeError, match="--upsampling align-corners .* or --upsampling half-pixel"):
-        adopt(Adoption(tmp_path / "face.pt", "face"))
+        import_style(StyleImport(tmp_path / "face.pt", "face"))
 
 
 class _Evil:
@@ -129,7 +129,7 @@ def test_a_wrong_checkpoint_is_named(tmp_path: Path, said: str, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     torch.save(_wrong_files()[said], tmp_path / "weights.pt")
     with pytest.raises(Photo2AnimeError, match=said):
-        adopt(Adoption(tmp_path / "weights.pt", "face", "half-pixel"))
+        import_style(StyleImport(tmp_path / "weights.pt", "face", "half-pixel"))
     assert not list_styles().keys() & {"face"} and not list(styles_folder().iterdir())
     assert not (tmp_path / "evil").exists()
 
@@ -150,7 +150,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, said: s
     file = tmp_path / f"weights{suffix}"
     file.write_bytes(content)
     with pytest.raises(Photo2AnimeError, match=said) as error:
-        adopt(Adoption(file, "face", None if suffix == ".onnx" else "half-pixel"))
+        import_style(StyleImport(file, "face", None if suffix == ".onnx" else "half-pixel"))
     assert str(file) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -159,14 +159,14 @@ def test_torchscript_and_parts_of_tensorflow_checkpoints_are_named(
 ) -> None:
     torch.jit.script(nn.ReLU()).save(str(tmp_path / "script.pt"))  # type: ignore[no-untyped-call]
     with pytest.raises(Photo2AnimeError, match="TorchScript"):
-        adopt(Adoption(tmp_path / "script.pt", "face", "half-pixel"))
+        import_style(StyleImport(tmp_path / "script.pt", "face", "half-pixel"))
     for suffix in (".index", ".data-00000-of-00001"):
         (tmp_path / f"Paprika{suffix}").write_bytes(b"x")
     with pytest.raises(Photo2AnimeError, match="part of a TensorFlow checkpoint; give its prefix"):
-        adopt(Adoption(tmp_path / "Paprika.index", "face", "half-pixel"))
+        import_style(StyleImport(tmp_path / "Paprika.index", "face", "half-pixel"))
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
     with pytest.raises(Photo2AnimeError, match="pip install tensorflow"):
-        adopt(Adoption(tmp_path / "Paprika", "face", "half-pixel"))
+        import_style(StyleImport(tmp_path / "Paprika", "face", "half-pixel"))
 
 
 def tensorflow_variables() -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -216,7 +216,7 @@ def test_a_tensorflow_checkpoint_becomes_a_style(tmp_path: Path) -> None:
         saved = [tf.compat.v1.get_variable(name, initializer=tf.constant(v)) for name, v in variables.items()]
         session.run(tf.compat.v1.global_variables_initializer())
         prefix = tf.compat.v1.train.Saver(saved).save(session, str(tmp_path / "Paprika.ckpt"), global_step=100)
-    adopt(Adoption(Path(prefix), "theirs", "half-pixel"))
+    import_style(StyleImport(Path(prefix), "theirs", "half-pixel"))
     network = generator()
     network.load_state_dict(from_tensorflow_variables(variables))
     photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, 64, 96)).astype(np.float32)
@@ -231,7 +231,7 @@ def test_a_tensorflow_checkpoint_becomes_a_style(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("nhwc", "size"), [(True, None), (False, 64)])
 def test_an_onnx_file_becomes_a_style_with_what_was_found_out(tmp_path: Path, nhwc: bool, size: int | None) -> None:
     file = write_network(tmp_path / "net.onnx", nhwc=nhwc, stride=16, size=size)
-    card = adopt(Adoption(file, "same", license="mine"))
+    card = import_style(StyleImport(file, "same", license="mine"))
     assert (card.layout, card.license) == ("NHWC" if nhwc else "NCHW", "mine")
     assert card.fixed_size == ((size, size) if size else None) and (size or card.multiple_of == 16)
     file.unlink()
@@ -249,11 +249,11 @@ def _saved(photo: np.ndarray, folder: Path) -> Path:  # type: ignore[type-arg]
 
 
 def test_our_own_exports_keep_their_facts(tmp_path: Path) -> None:
-    from photo2anime.weights import local_file
+    from photo2anime.inference.weights import local_file
 
     shipped = list_styles()["cel"]
     shutil.copyfile(local_file(shipped), tmp_path / "x.onnx")
-    card = adopt(Adoption(tmp_path / "x.onnx", "mine"))
+    card = import_style(StyleImport(tmp_path / "x.onnx", "mine"))
     for fact in ("sha256", "description", "layout", "multiple_of", "halo", "tiling", "bytes_per_px", "mean_color"):
         assert getattr(card, fact) == getattr(shipped, fact), fact
     assert card.license in shipped.license
@@ -278,7 +278,7 @@ def test_a_network_that_paints_no_picture_is_refused(tmp_path: Path, operation: 
     file = tmp_path / "net.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
     with pytest.raises(Photo2AnimeError, match=said):
-        adopt(Adoption(file, "wrong"))
+        import_style(StyleImport(file, "wrong"))
     assert "wrong" not in list_styles()
 
 
@@ -286,7 +286,7 @@ def test_weights_in_other_files_are_missed_before_anything_is_installed(tmp_path
     model = onnx.load(write_network(tmp_path / "net.onnx", stride=8))
     onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     with pytest.raises(Photo2AnimeError, match=r"split\.onnx keeps a part of itself in another file"):
-        adopt(Adoption(tmp_path / "split.onnx", "split"))
+        import_style(StyleImport(tmp_path / "split.onnx", "split"))
 
 
 # Names and the folder
@@ -308,7 +308,7 @@ def test_names_are_protected(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_doctor_tells_of_damaged_styles_and_the_rest_still_works(tmp_path: Path, home: Path) -> None:
-    card = adopt(Adoption(write_network(tmp_path / "net.onnx"), "mine"))
+    card = import_style(StyleImport(write_network(tmp_path / "net.onnx"), "mine"))
     Path(card.file).write_bytes(b"half a downl")
     (home / "hayao.toml").write_text('[hayao]\nfile = "x.onnx"\n')
     for name, text in (

@@ -19,14 +19,14 @@ from clips import make_clip, moving, stamps_of
 from conftest import photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
-from photo2anime.media import open_input
-from photo2anime.stylizer import Stylizer
-from photo2anime.train.footage import Footage
-from photo2anime.train.footage import pictures_of as footage_pictures
+from photo2anime.painting.stylizer import Stylizer
+from photo2anime.train.data.films import Footage
+from photo2anime.train.data.films import pictures_of as footage_pictures
 from photo2anime.types import Look
 from photo2anime.video.live import newest_frames
+from photo2anime.video.media import open_input
+from photo2anime.video.paint_video import paint_video, stills
 from photo2anime.video.source import VideoSource
-from photo2anime.video.whole import paint_video, stills
 
 
 class Watch:

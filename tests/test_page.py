@@ -22,14 +22,14 @@ from server import serving
 pytest.importorskip("gradio")
 
 from photo2anime import list_styles
-from photo2anime.image_io import WriteOptions, write_image
+from photo2anime.images.image_io import WriteOptions, write_image
 from photo2anime.types import Picture
-from photo2anime.web import handlers, video
-from photo2anime.web.handlers import NoticeError, Page
+from photo2anime.web.page import handlers, video_handlers
+from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.server.paint_service import PaintOptions
+from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
-from photo2anime.web.studio import PaintOptions
 from photo2anime.web.text import CHINESE, ENGLISH
-from photo2anime.web.workshop import Workshop
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
@@ -38,15 +38,15 @@ FLAGS += ("disable-component-update", "disable-sync")
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    workshop = Workshop(Settings(upload_mb=1, several=4))
-    yield Page(workshop, ENGLISH)
-    workshop.finish(2)
-    workshop.storage.remove()
+    services = Services(Settings(upload_mb=1, several=4))
+    yield Page(services, ENGLISH)
+    services.finish(2)
+    services.storage.remove()
 
 
 def uploaded(page: Page, name: str = "photo.jpg", height: int = 40, width: int = 56, seed: int = 0) -> str:
     """A photo as if a visitor had uploaded it."""
-    target = page.workshop.storage.new_file(name)
+    target = page.services.storage.new_file(name)
     return str(write_image(target, Picture(photo_of(height, width, seed)), WriteOptions()))
 
 
@@ -71,7 +71,7 @@ def test_the_sheet_has_every_style(page: Page) -> None:
 
 
 def test_several_photos_come_in_one_zip_and_failures_are_named(page: Page) -> None:
-    broken = page.workshop.storage.write("broken.png", b"nothing")
+    broken = page.services.storage.write("broken.png", b"nothing")
     paths = [uploaded(page, "a.png"), uploaded(page, "a.png", seed=1), str(broken)]
     several = handlers.paint_several(page, paths, PaintOptions())
     assert several.lines[0] == "2 of 3 photos painted."
@@ -91,8 +91,8 @@ def test_several_photos_can_be_cancelled(page: Page) -> None:
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
 def test_wrong_input_gets_a_friendly_sentence(page: Page, text: Any, tmp_path: Path) -> None:
-    page = Page(page.workshop, text)
-    storage = page.workshop.storage
+    page = Page(page.services, text)
+    storage = page.services.storage
     too_large = storage.write("large.jpg", bytes(1_000_001))
     not_ours = tmp_path / "private.png"
     not_ours.write_bytes(b"x")
@@ -104,32 +104,33 @@ def test_wrong_input_gets_a_friendly_sentence(page: Page, text: Any, tmp_path: P
         str(storage.write("empty.jpg", b"")): text.empty_file,
     }
     for path, sentence in cases.items():
-        with pytest.raises(NoticeError) as caught:
+        with pytest.raises(PageError) as caught:
             handlers.paint_photo(page, path, PaintOptions())
         assert str(caught.value).startswith(sentence)
     for paths, sentence in (([], text.no_photos), (["x"] * 5, text.too_many_photos.format(limit=4))):
-        with pytest.raises(NoticeError, match=sentence[:12]):
+        with pytest.raises(PageError, match=sentence[:12]):
             handlers.paint_several(page, paths, PaintOptions())
 
 
 def test_a_full_queue_is_told_kindly(page: Page) -> None:
-    page.workshop.jobs.most_waiting = -page.workshop.jobs.workers
-    with pytest.raises(NoticeError, match="Many people"):
+    page.services.jobs.most_waiting = -page.services.jobs.workers
+    with pytest.raises(PageError, match="Many people"):
         handlers.paint_photo(page, uploaded(page), PaintOptions())
 
 
 def test_a_video_is_previewed_painted_and_cancelled(page: Page, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(4, 32, 48), sound=0)
-    source, flag, seen = str(page.workshop.storage.write("clip.mov", clip.read_bytes())), threading.Event(), []
-    assert [Image.open(still).size for still in video.show_stills(page, source, PaintOptions())] == [(48, 32)] * 3
-    painted = video.show_video(page, source, PaintOptions(), lambda done, total: seen.append((done, total)))
+    source, flag, seen = str(page.services.storage.write("clip.mov", clip.read_bytes())), threading.Event(), []
+    stills = video_handlers.show_stills(page, source, PaintOptions())
+    assert [Image.open(still).size for still in stills] == [(48, 32)] * 3
+    painted = video_handlers.show_video(page, source, PaintOptions(), lambda done, total: seen.append((done, total)))
     assert Path(painted).name == "clip-hayao.mp4" and len(pictures_of(Path(painted))) == 4
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    with pytest.raises(NoticeError, match="Cancelled"):
-        video.show_video(page, source, PaintOptions(), lambda done, total: flag.set(), flag.is_set)
-    assert not list(page.workshop.storage.folder.rglob(".*.photo2anime"))
-    with pytest.raises(NoticeError, match="First choose a video"):
-        video.show_video(page, "/etc/passwd", PaintOptions())
+    with pytest.raises(PageError, match="Cancelled"):
+        video_handlers.show_video(page, source, PaintOptions(), lambda done, total: flag.set(), flag.is_set)
+    assert not list(page.services.storage.folder.rglob(".*.photo2anime"))
+    with pytest.raises(PageError, match="First choose a video"):
+        video_handlers.show_video(page, "/etc/passwd", PaintOptions())
 
 
 def test_names_of_results_are_harmless(page: Page) -> None:
@@ -354,10 +355,10 @@ def test_gradio_keeps_little_of_each_visitor(page: Page) -> None:
     """It copies the whole page for each session, 170 kB, and keeps ten thousand of them unless told otherwise."""
     from gradio.state_holder import StateHolder
 
-    from photo2anime.web.page import build_page
+    from photo2anime.web.page.layout import build_page
 
     holder = StateHolder()
-    holder.set_blocks(build_page(page.workshop, ENGLISH))
+    holder.set_blocks(build_page(page.services, ENGLISH))
     for number in range(200):
         holder[f"session {number}"]
     assert len(holder.session_data) <= 64

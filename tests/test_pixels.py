@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from photo2anime.pixels import luma, next_multiple, pad_bottom_right, to_batch, to_image
+from photo2anime.inference.pixels import luma, next_multiple, pad_bottom_right, to_batch, to_image
 
 
 def test_all_256_values_survive_the_round_trip() -> None:

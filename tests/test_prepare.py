@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
-from photo2anime.train import prepare as module
-from photo2anime.train import sift
-from photo2anime.train.footage import Footage, find_footage, pictures_of
-from photo2anime.train.prepare import PrepareConfig, Summary, prepare
+from photo2anime.train.data import filters
+from photo2anime.train.data import prepare as module
+from photo2anime.train.data.films import SourceFile, find_source_files, pictures_of
+from photo2anime.train.data.prepare import PrepareConfig, Summary, prepare
 from photo2anime.types import RGB
 
 SMALL = PrepareConfig(size=48, every_seconds=1.0, crops=2)
@@ -61,7 +61,7 @@ def rows(out: Path) -> list[dict[str, object]]:
 
 def test_a_film_gives_a_frame_a_scene_and_one_a_second_within(tmp_path: Path) -> None:
     frames = [drawing(1)] * 6 + [drawing(2)] * 20 + [drawing(3)] * 6
-    taken = list(pictures_of(Footage(film(tmp_path / "a.mp4", frames), "a.mp4"), every_seconds=1.0))
+    taken = list(pictures_of(SourceFile(film(tmp_path / "a.mp4", frames), "a.mp4"), every_seconds=1.0))
     assert [seconds for seconds, _ in taken] == [0.0, 1.0, 2.0, 3.0, 3.5]  # cuts at 0.75 and 3.25, settled 0.25 later
     for (_, picture), scene in zip(taken, (1, 2, 2, 2, 3), strict=True):
         assert np.abs(picture.astype(int) - drawing(scene)).mean() < 12
@@ -69,7 +69,7 @@ def test_a_film_gives_a_frame_a_scene_and_one_a_second_within(tmp_path: Path) ->
 
 def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
     file = film(tmp_path / "wide.mp4", [drawing(1)] * 2, aspect=Fraction(4, 3))
-    assert next(pictures_of(Footage(file, "wide"), 1.0))[1].shape == (96, 213, 3)
+    assert next(pictures_of(SourceFile(file, "wide"), 1.0))[1].shape == (96, 213, 3)
 
 
 def test_everything_dropped_is_counted_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,36 +176,36 @@ def test_mistakes_are_explained(tmp_path: Path) -> None:
     (tmp_path / "out" / "manifest.jsonl").write_text("[]\n")
     with pytest.raises(Photo2AnimeError, match="no manifest of prepare"):
         go("one")
-    assert find_footage([tmp_path / "one" / "a.png"])[0].name == "a.png"
+    assert find_source_files([tmp_path / "one" / "a.png"])[0].name == "a.png"
 
 
 @pytest.mark.parametrize("color", ["white", (255, 240, 120)])
 def test_subtitles_are_cut_off_and_pictures_without_are_left(color: str) -> None:
     picture = drawing(1, 360, 640)
-    assert sift.without_subtitles(picture).shape == picture.shape
+    assert filters.without_subtitles(picture).shape == picture.shape
     image = Image.fromarray(picture)
     font = ImageFont.load_default(22)
     text = "I never wanted to fly like this."
     ImageDraw.Draw(image).text((320, 335), text, color, font, anchor="ms", stroke_width=2, stroke_fill="black")
-    kept = sift.without_subtitles(np.asarray(image))
+    kept = filters.without_subtitles(np.asarray(image))
     assert 280 < len(kept) < 322 and np.array_equal(kept, picture[: len(kept)])
 
 
 def test_smoothing_touches_edges_alone_and_is_a_gaussian_there() -> None:
     picture = np.full((64, 64, 3), 40, np.uint8)
     picture[:, 32:] = 220
-    smooth = sift.edge_smoothed(picture)
+    smooth = filters.edge_smoothed(picture)
     changed = np.flatnonzero((smooth != picture).any((0, 2)))
     assert set(changed) == {30, 31, 32, 33}
     weights = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.1**2))  # OpenCV's sigma for a kernel of 5
     assert abs(int(smooth[32, 31, 0]) - (40 + 180 * weights[3:].sum() / weights.sum())) <= 1
-    assert np.array_equal(sift.edge_smoothed(np.full_like(picture, 90)), np.full_like(picture, 90))
+    assert np.array_equal(filters.edge_smoothed(np.full_like(picture, 90)), np.full_like(picture, 90))
 
 
 def test_crops_are_the_richest_squares_and_do_not_overlap() -> None:
     picture = np.full((96, 144, 3), 128, np.uint8)
     picture[:48, :48], picture[48:, 48:96] = drawing(1, 48, 48), drawing(2, 48, 48) // 2 + 64
-    crops = sift.crops_of(picture, 48, 4)
+    crops = filters.crops_of(picture, 48, 4)
     assert len(crops) == 2 and np.array_equal(crops[0], picture[:48, :48])
-    assert len(sift.crops_of(drawing(3, 480, 800), 48, 4)) == 4  # shrunk to 144 high first
-    assert 4 < len(sift.crops_of(drawing(3, 480, 800), 48, 99)) <= 15
+    assert len(filters.crops_of(drawing(3, 480, 800), 48, 4)) == 4  # shrunk to 144 high first
+    assert 4 < len(filters.crops_of(drawing(3, 480, 800), 48, 99)) <= 15

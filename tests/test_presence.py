@@ -19,15 +19,16 @@ from server import serving
 pytest.importorskip("gradio")
 import httpx
 
-from photo2anime.web import handlers, presence, video
-from photo2anime.web.handlers import NoticeError, Page
-from photo2anime.web.jobs import Job, Jobs
-from photo2anime.web.presence import Presence, Running, session_of
-from photo2anime.web.problems import Problem
+from photo2anime.web.errors import HttpError
+from photo2anime.web.page import handlers, video_handlers
+from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.server import visitors
+from photo2anime.web.server.jobs import Job, Jobs
+from photo2anime.web.server.paint_service import PaintOptions
+from photo2anime.web.server.services import Services
+from photo2anime.web.server.visitors import RunningWork, Visitors, session_of
 from photo2anime.web.settings import Settings
-from photo2anime.web.studio import PaintOptions
 from photo2anime.web.text import CHINESE, ENGLISH, Text
-from photo2anime.web.workshop import Workshop
 from test_api import PNG, encoded
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -35,11 +36,11 @@ from visitor import Visitor
 
 
 @pytest.fixture
-def workshop() -> Iterator[Workshop]:
-    workshop = Workshop(Settings(workers=1))
-    yield workshop
-    workshop.finish(2)
-    workshop.storage.remove()
+def services() -> Iterator[Services]:
+    services = Services(Settings(workers=1))
+    yield services
+    services.finish(2)
+    services.storage.remove()
 
 
 def test_the_streams_of_a_session_are_known() -> None:
@@ -52,8 +53,8 @@ def test_the_streams_of_a_session_are_known() -> None:
 
 def test_a_visitor_has_left_when_no_stream_is_open_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(presence.time, "monotonic", lambda: now[0])
-    there = Presence()
+    monkeypatch.setattr(visitors.time, "monotonic", lambda: now[0])
+    there = Visitors()
     assert not there.has_left("a")  # not here yet
     assert not there.is_absent("a", since=now[0]) and there.is_absent("a", since=now[0] - 11)
     there.enter("a")
@@ -74,8 +75,8 @@ def test_a_visitor_has_left_when_no_stream_is_open_for_a_while(monkeypatch: pyte
 
 
 def test_work_is_over_when_cancelled_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = Presence()
-    running = Running(there)
+    there = Visitors()
+    running = RunningWork(there)
     there.enter("a")
     over, other = running.start("a"), running.start("b")
     assert not over() and not other()
@@ -83,7 +84,7 @@ def test_work_is_over_when_cancelled_or_left(monkeypatch: pytest.MonkeyPatch) ->
     running.cancel("nobody")
     assert not over() and other()
     there.leave("a")
-    monkeypatch.setattr(presence, "_AWAY_SECONDS", -1)
+    monkeypatch.setattr(visitors, "_AWAY_SECONDS", -1)
     assert over()
 
 
@@ -91,10 +92,10 @@ def test_a_job_that_waits_gives_its_place_up_at_once() -> None:
     jobs, release = Jobs(1, 1, 10), threading.Event()
     running = jobs.submit(lambda job: release.wait(5))
     waiting = jobs.submit(lambda job: "never")
-    with pytest.raises(Problem, match="waiting"):
+    with pytest.raises(HttpError, match="waiting"):
         jobs.submit(lambda job: None)
-    jobs.stop(waiting, Problem(400, "left"))
-    with pytest.raises(Problem, match="left"):
+    jobs.stop(waiting, HttpError(400, "left"))
+    with pytest.raises(HttpError, match="left"):
         waiting.future.result(0)
     third = jobs.submit(lambda job: "third")
     release.set()
@@ -106,7 +107,7 @@ def test_a_job_that_waits_gives_its_place_up_at_once() -> None:
     assert jobs.waiting == 0
 
 
-def test_a_visitor_who_leaves_ends_their_photo_and_their_place_in_the_queue(workshop: Workshop) -> None:
+def test_a_visitor_who_leaves_ends_their_photo_and_their_place_in_the_queue(services: Services) -> None:
     left = threading.Event()
 
     def endless(job: Job) -> None:
@@ -114,28 +115,28 @@ def test_a_visitor_who_leaves_ends_their_photo_and_their_place_in_the_queue(work
             job.check(1, 2)
             time.sleep(0.01)
 
-    page, told = Page(workshop, ENGLISH), []
+    page, told = Page(services, ENGLISH), []
 
     def wait() -> None:
-        with pytest.raises(NoticeError) as caught:
-            handlers.finished(page, workshop.jobs, endless, lambda done, total: None, left.is_set)
+        with pytest.raises(PageError) as caught:
+            handlers.finished(page, services.jobs, endless, lambda done, total: None, left.is_set)
         told.append(str(caught.value))
 
     threads = [threading.Thread(target=wait) for _ in range(2)]  # one paints, one waits
     for thread in threads:
         thread.start()
-    while workshop.jobs.running + workshop.jobs.waiting < 2:
+    while services.jobs.running + services.jobs.waiting < 2:
         time.sleep(0.01)
     left.set()
     for thread in threads:
         thread.join(5)
     assert told == [ENGLISH.cancelled] * 2
-    assert workshop.jobs.running + workshop.jobs.waiting == 0
+    assert services.jobs.running + services.jobs.waiting == 0
 
 
-def test_a_visitor_who_leaves_ends_their_video_and_its_process(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_visitor_who_leaves_ends_their_video_and_its_process(services: Services, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(300, 240, 320))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    source = services.storage.write("clip.mp4", clip.read_bytes())
     begun = threading.Event()
     started: list[float] = []
 
@@ -144,16 +145,16 @@ def test_a_visitor_who_leaves_ends_their_video_and_its_process(workshop: Worksho
             started.append(time.monotonic())
         return begun.is_set()
 
-    with pytest.raises(NoticeError, match=ENGLISH.cancelled):
-        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions(), lambda *_: begun.set(), left)
+    with pytest.raises(PageError, match=ENGLISH.cancelled):
+        video_handlers.show_video(Page(services, ENGLISH), str(source), PaintOptions(), lambda *_: begun.set(), left)
     assert time.monotonic() - started[0] < 3
-    assert not workshop.videos.running
-    assert [file for file in workshop.storage.folder.rglob("*") if file.is_file()] == [source]
+    assert not services.videos.running
+    assert [file for file in services.storage.folder.rglob("*") if file.is_file()] == [source]
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
-def test_files_that_are_no_photos_get_a_line_each_and_the_photos_are_painted(workshop: Workshop, text: Text) -> None:
-    storage = workshop.storage
+def test_files_that_are_no_photos_get_a_line_each_and_the_photos_are_painted(services: Services, text: Text) -> None:
+    storage = services.storage
 
     def given(name: str, extension: str, data: bytes) -> str:
         file = storage.new_upload(extension, name)
@@ -170,7 +171,7 @@ def test_files_that_are_no_photos_get_a_line_each_and_the_photos_are_painted(wor
         given("torn.jpg", ".jpg", photo[: len(photo) // 2]),
         given("film.mp4", ".mp4", b"\x00\x00\x00\x20ftypisom"),
     ]
-    several = handlers.paint_several(Page(workshop, text), paths, PaintOptions())
+    several = handlers.paint_several(Page(services, text), paths, PaintOptions())
     assert several.lines == [
         text.count.format(done=2, total=7),
         f"Thumbs.db: {text.not_a_picture}",

@@ -18,10 +18,10 @@ from PIL import Image, TiffImagePlugin
 
 from conftest import ROOT, photo_of
 from photo2anime import Photo2AnimeError, Stylizer
-from photo2anime.image_io import read_image
-from photo2anime.onnx_file import read_network
-from photo2anime.train.adopt import Adoption, adopt
-from photo2anime.train.foreign import generator_state
+from photo2anime.images.image_io import read_image
+from photo2anime.inference.onnx_file import read_network
+from photo2anime.train.publishing.animeganv2_weights import generator_state
+from photo2anime.train.publishing.import_style import StyleImport, import_style
 from photo2anime.types import NotAPictureError
 from test_runtime import write_network
 
@@ -52,7 +52,7 @@ def split(tmp_path: Path, location: str = "weights.bin") -> Path:
 @pytest.mark.parametrize("location", ["weights.bin", "../secret", "/etc/passwd", "*/_ORT_MEM_ADDR_/*"])
 def test_weights_in_another_file_are_never_opened(tmp_path: Path, location: str) -> None:
     file = split(tmp_path, location)
-    for load in (Stylizer.load, lambda f: adopt(Adoption(f, "split")), read_network):
+    for load in (Stylizer.load, lambda f: import_style(StyleImport(f, "split")), read_network):
         with pytest.raises(Photo2AnimeError, match="in another file, which is never opened; save it as one") as caught:
             load(file)  # type: ignore[operator]
         assert "\n" not in str(caught.value) and str(file) in str(caught.value)
@@ -125,7 +125,7 @@ def test_operations_from_libraries_are_refused_in_one_line(tmp_path: Path) -> No
 
 
 def test_a_network_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from photo2anime import runtime
+    from photo2anime.inference import runtime
 
     monkeypatch.setattr(runtime, "TRIAL_SECONDS", 0.5)
     kind = TensorProto.FLOAT
@@ -216,11 +216,11 @@ def test_what_is_no_file_is_not_brought_in(tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
     for name, said in (("pipe.onnx", "a pipe or a device"), ("folder.onnx", "it is a folder")):
         with pytest.raises(Photo2AnimeError, match=said):
-            adopt(Adoption(tmp_path / name, "mine"))
+            import_style(StyleImport(tmp_path / name, "mine"))
 
 
 def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path: Path) -> None:
-    from photo2anime.train.animeganv2 import AnimeGANv2Generator
+    from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
 
     state = AnimeGANv2Generator().state_dict()
     name = "out_layer.0.weight"

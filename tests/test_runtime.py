@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from conftest import photo_of
-from photo2anime import Photo2AnimeError, Stylizer, runtime
-from photo2anime.runtime import OnnxNetwork, card_from_metadata, card_to_metadata
+from photo2anime import Photo2AnimeError, Stylizer
+from photo2anime.inference import runtime
+from photo2anime.inference.runtime import OnnxNetwork, card_from_metadata, card_to_metadata
 from photo2anime.types import StyleCard
 
 

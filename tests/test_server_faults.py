@@ -26,15 +26,15 @@ from starlette.testclient import TestClient
 
 from photo2anime.styles import list_styles
 from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
-from photo2anime.web import handlers, video
-from photo2anime.web.handlers import NoticeError, Page
-from photo2anime.web.notices import notice_of
-from photo2anime.web.problems import DamagedError, EmptyError, NotAClipError, Problem, for_programs
+from photo2anime.web.error_messages import page_message_of
+from photo2anime.web.errors import DamagedError, EmptyError, HttpError, NotAClipError, without_flags
+from photo2anime.web.page import handlers, video_handlers
+from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.server.paint_service import PaintOptions, PaintService
+from photo2anime.web.server.services import Services
+from photo2anime.web.server.video_worker import Order
 from photo2anime.web.settings import Settings
-from photo2anime.web.studio import PaintOptions, Studio
 from photo2anime.web.text import CHINESE, ENGLISH, Text
-from photo2anime.web.worker import Order
-from photo2anime.web.workshop import Workshop
 from test_api import PNG, Opened, encoded, error_of, opened, slow, whole  # noqa: F401
 
 LANGUAGES = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
@@ -42,11 +42,11 @@ WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no resource limits
 
 
 @pytest.fixture
-def workshop() -> Iterator[Workshop]:
-    workshop = Workshop(Settings())
-    yield workshop
-    workshop.finish(2)
-    workshop.storage.remove()
+def services() -> Iterator[Services]:
+    services = Services(Settings())
+    yield services
+    services.finish(2)
+    services.storage.remove()
 
 
 def no_memory(*_: Any, **__: Any) -> None:
@@ -65,9 +65,9 @@ def full_disk(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device", "/tmp/photo2anime-serve-1/x")
 
 
-def left_in(workshop: Workshop) -> list[Path]:
+def left_in(services: Services) -> list[Path]:
     """Files of results, and hidden ones."""
-    return [file for file in (workshop.storage.folder / "results").rglob("*") if file.is_file()]
+    return [file for file in (services.storage.folder / "results").rglob("*") if file.is_file()]
 
 
 # Memory
@@ -81,7 +81,7 @@ def test_running_out_of_memory_is_503_in_the_api(
 ) -> None:
     client = opened()
     with monkeypatch.context() as patched:
-        patched.setattr(Studio, "paint", failing)
+        patched.setattr(PaintService, "paint", failing)
         answer = client.post("/api/paint", content=PNG)
     message = error_of(answer, 503)
     assert "memory" in message and "--" not in message and answer.headers["retry-after"]
@@ -91,21 +91,21 @@ def test_running_out_of_memory_is_503_in_the_api(
 @LANGUAGES
 @pytest.mark.parametrize("failing", [no_memory, no_memory_in_the_network])
 def test_running_out_of_memory_is_told_on_the_page(
-    workshop: Workshop, text: Text, failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    services: Services, text: Text, failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Page(workshop, text)
-    paths = [str(workshop.storage.write(f"{name}.png", PNG)) for name in "ab"]
-    paint = Studio.paint
+    page = Page(services, text)
+    paths = [str(services.storage.write(f"{name}.png", PNG)) for name in "ab"]
+    paint = PaintService.paint
 
-    def once(self: Studio, *args: Any) -> Any:
-        monkeypatch.setattr(Studio, "paint", paint)
+    def once(self: PaintService, *args: Any) -> Any:
+        monkeypatch.setattr(PaintService, "paint", paint)
         failing()
 
-    monkeypatch.setattr(Studio, "paint", failing)
-    with pytest.raises(NoticeError) as caught:
+    monkeypatch.setattr(PaintService, "paint", failing)
+    with pytest.raises(PageError) as caught:
         handlers.paint_photo(page, paths[0], PaintOptions())
     assert str(caught.value) == text.out_of_memory
-    monkeypatch.setattr(Studio, "paint", once)
+    monkeypatch.setattr(PaintService, "paint", once)
     several = handlers.paint_several(page, paths, PaintOptions())
     assert several.lines == [text.count.format(done=1, total=2), f"a.png: {text.out_of_memory}"]
 
@@ -114,13 +114,13 @@ def test_running_out_of_memory_is_told_on_the_page(
 @LANGUAGES
 def test_a_video_that_needs_more_than_its_memory_is_refused_and_leaves_nothing(text: Text, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(3, 720, 1280))
-    workshop = Workshop(Settings(video_memory_mb=450))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, text), str(source), PaintOptions())
+    services = Services(Settings(video_memory_mb=450))
+    source = services.storage.write("clip.mp4", clip.read_bytes())
+    with pytest.raises(PageError) as caught:
+        video_handlers.show_video(Page(services, text), str(source), PaintOptions())
     assert str(caught.value) == text.out_of_memory
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
+    assert left_in(services) == [source]
+    services.storage.remove()
 
 
 # The disk
@@ -132,15 +132,15 @@ def test_a_full_disk_is_507_in_the_api_and_leaves_nothing(opened: Opened, monkey
     answer = client.post("/api/paint", content=PNG)
     assert "disk is full" in error_of(answer, 507) and answer.headers["retry-after"]
     error_of(client.post("/api/paint", files={"photo": PNG}), 507)
-    assert not list(client.workshop.storage.folder.rglob("*"))  # type: ignore[attr-defined]
+    assert not list(client.services.storage.folder.rglob("*"))  # type: ignore[attr-defined]
 
 
 @LANGUAGES
 def test_a_full_disk_is_told_on_the_page_and_leaves_no_half_file(
-    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
+    services: Services, text: Text, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Page(workshop, text)
-    source = workshop.storage.write("a.png", PNG)
+    page = Page(services, text)
+    source = services.storage.write("a.png", PNG)
 
     def half(self: Path, data: bytes) -> None:
         with open(self, "wb") as file:
@@ -152,41 +152,41 @@ def test_a_full_disk_is_told_on_the_page_and_leaves_no_half_file(
         lambda: handlers.paint_photo(page, str(source), PaintOptions()),
         lambda: handlers.paint_sheet(page, str(source), PaintOptions()),
     ):
-        with pytest.raises(NoticeError) as caught:
+        with pytest.raises(PageError) as caught:
             call()
         assert str(caught.value) == text.disk_full
-    assert left_in(workshop) == [source]
+    assert left_in(services) == [source]
 
 
 @LANGUAGES
 def test_a_zip_that_does_not_fit_is_not_left_half(
-    workshop: Workshop, text: Text, monkeypatch: pytest.MonkeyPatch
+    services: Services, text: Text, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = workshop.storage.write("a.png", PNG)
+    source = services.storage.write("a.png", PNG)
     monkeypatch.setattr("zipfile.ZipFile.write", full_disk)
-    with pytest.raises(NoticeError) as caught:
-        handlers.paint_several(Page(workshop, text), [str(source)], PaintOptions())
+    with pytest.raises(PageError) as caught:
+        handlers.paint_several(Page(services, text), [str(source)], PaintOptions())
     assert str(caught.value) == text.disk_full
-    assert not list(workshop.storage.folder.rglob("*.zip"))
+    assert not list(services.storage.folder.rglob("*.zip"))
 
 
 @WINDOWS
 def test_a_video_that_grows_beyond_the_disk_share_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(30, 96, 128, seed=1))
-    workshop = Workshop(Settings(storage_mb=0.01))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
+    services = Services(Settings(storage_mb=0.01))
+    source = services.storage.write("clip.mp4", clip.read_bytes())
+    with pytest.raises(PageError) as caught:
+        video_handlers.show_video(Page(services, ENGLISH), str(source), PaintOptions())
     assert str(caught.value) == ENGLISH.disk_full
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
+    assert left_in(services) == [source]
+    services.storage.remove()
 
 
 # Temporary files
 
 
-def test_no_file_grows_older_than_its_limit(workshop: Workshop) -> None:
-    storage = workshop.storage
+def test_no_file_grows_older_than_its_limit(services: Services) -> None:
+    storage = services.storage
     storage.keep_seconds = 100
     storage.write("new.jpg", b"1")
     due, busy = storage.write("due.jpg", b"1"), storage.write("busy.jpg", b"1")
@@ -202,8 +202,8 @@ def test_no_file_grows_older_than_its_limit(workshop: Workshop) -> None:
     assert storage.sweep() == 1
 
 
-def test_a_sweep_outlives_files_that_vanish(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = workshop.storage
+def test_a_sweep_outlives_files_that_vanish(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = services.storage
     storage.keep_seconds = 0
     gone, there = storage.write("a.jpg", b"1"), storage.write("b.jpg", b"1")
     for file in (gone, there):
@@ -217,10 +217,10 @@ def test_a_sweep_outlives_files_that_vanish(workshop: Workshop, monkeypatch: pyt
 
 
 def test_folders_that_vanish_while_they_are_listed_are_no_matter(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that ends deletes its folder while another request counts what is on the disk."""
-    storage = workshop.storage
+    storage = services.storage
     gone = storage.write("a.jpg", b"1")
     storage.write("b.jpg", b"1")
     list_folder = os.scandir
@@ -241,32 +241,32 @@ def test_folders_that_vanish_while_they_are_listed_are_no_matter(
 
 @LANGUAGES
 def test_a_video_under_way_at_shutdown_hears_that_the_server_stops(
-    workshop: Workshop, text: Text, tmp_path: Path
+    services: Services, text: Text, tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    source = services.storage.write("clip.mp4", clip.read_bytes())
     told: list[str] = []
 
     def paint() -> None:
         try:
-            video.show_video(Page(workshop, text), str(source), PaintOptions())
-        except NoticeError as notice:
+            video_handlers.show_video(Page(services, text), str(source), PaintOptions())
+        except PageError as notice:
             told.append(str(notice))
 
     threads = [threading.Thread(target=paint) for _ in range(2)]  # one runs, one waits
     for thread in threads:
         thread.start()
-    while not (workshop.videos.running and workshop.videos.waiting and workers()):
+    while not (services.videos.running and services.videos.waiting and workers()):
         time.sleep(0.02)
     started = time.monotonic()
-    workshop.finish(2)
+    services.finish(2)
     for thread in threads:
         thread.join(10)
     assert told == [text.stopping] * 2
     assert time.monotonic() - started < 5
-    assert not workers() and left_in(workshop) == [source]
-    with pytest.raises(NoticeError, match=text.stopping):
-        handlers.paint_photo(Page(workshop, text), str(workshop.storage.write("a.png", PNG)), PaintOptions())
+    assert not workers() and left_in(services) == [source]
+    with pytest.raises(PageError, match=text.stopping):
+        handlers.paint_photo(Page(services, text), str(services.storage.write("a.png", PNG)), PaintOptions())
 
 
 def workers() -> list[psutil.Process]:
@@ -276,22 +276,22 @@ def workers() -> list[psutil.Process]:
 
 def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    workshop = Workshop(Settings(video_seconds=0.5))
-    source = workshop.storage.write("clip.mp4", clip.read_bytes())
+    services = Services(Settings(video_seconds=0.5))
+    source = services.storage.write("clip.mp4", clip.read_bytes())
     started = time.monotonic()
-    with pytest.raises(NoticeError) as caught:
-        video.show_video(Page(workshop, ENGLISH), str(source), PaintOptions())
+    with pytest.raises(PageError) as caught:
+        video_handlers.show_video(Page(services, ENGLISH), str(source), PaintOptions())
     assert str(caught.value) == ENGLISH.too_slow
     assert time.monotonic() - started < 5 and not workers()
-    assert left_in(workshop) == [source]
-    workshop.storage.remove()
+    assert left_in(services) == [source]
+    services.storage.remove()
 
 
 def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
     order = Order("paint", str(clip), str(tmp_path / "out.mp4"), style="hayao")
     worker = subprocess.Popen(
-        [sys.executable, "-m", "photo2anime.web.worker"],
+        [sys.executable, "-m", "photo2anime.web.server.video_worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
@@ -304,27 +304,27 @@ def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_does_not_decode_is_told_and_not_logged(
-    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(10, 48, 64)).read_bytes()
     for data in (clip[: len(clip) // 3], clip[:40], b"GIF89a" + bytes(50), b"\x1aE\xdf\xa3" + bytes(5000)):
-        source = workshop.storage.write("clip.mp4", data)
+        source = services.storage.write("clip.mp4", data)
         for text in (ENGLISH, CHINESE):
-            with pytest.raises(NoticeError) as caught:
-                video.show_video(Page(workshop, text), str(source), PaintOptions())
+            with pytest.raises(PageError) as caught:
+                video_handlers.show_video(Page(services, text), str(source), PaintOptions())
             assert str(caught.value) == text.not_a_video
     assert not caplog.records
 
 
 def test_a_mistake_of_ours_is_told_as_a_failure_and_logged(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
         raise KeyError("/srv/secret")
 
-    monkeypatch.setattr(Studio, "paint", broken)
-    with pytest.raises(NoticeError) as caught:
-        handlers.paint_photo(Page(workshop, CHINESE), str(workshop.storage.write("a.png", PNG)), PaintOptions())
+    monkeypatch.setattr(PaintService, "paint", broken)
+    with pytest.raises(PageError) as caught:
+        handlers.paint_photo(Page(services, CHINESE), str(services.storage.write("a.png", PNG)), PaintOptions())
     assert str(caught.value) == CHINESE.failed
     assert "KeyError" in caplog.text
 
@@ -343,26 +343,26 @@ class TestWords:
         Photo2AnimeError("hayao failed at 1x1 pixels (x); try --tile or --max-side"),
         MemoryError(),
         OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
-        Problem(503, "x", 1, "busy"),
-        Problem(503, "x", 1, "slow"),
-        Problem(503, "x", 1, "stopping"),
-        Problem(429, "more than 5 requests a minute", 7, "rate"),
-        Problem(503, "x", 1, "share"),
-        Problem(413, "x", reason="size"),
-        Problem(422, "style: none is called 'x'; there are hayao"),
+        HttpError(503, "x", 1, "busy"),
+        HttpError(503, "x", 1, "slow"),
+        HttpError(503, "x", 1, "stopping"),
+        HttpError(429, "more than 5 requests a minute", 7, "rate"),
+        HttpError(503, "x", 1, "share"),
+        HttpError(413, "x", reason="size"),
+        HttpError(422, "style: none is called 'x'; there are hayao"),
     )
 
     @pytest.mark.parametrize("error", ERRORS, ids=repr)
     def test_the_page_speaks_to_a_visitor(self, error: Exception) -> None:
-        english, chinese = (notice_of(text, Settings(), error) or "" for text in (ENGLISH, CHINESE))
+        english, chinese = (page_message_of(text, Settings(), error) or "" for text in (ENGLISH, CHINESE))
         for sentence in (english, chinese):
             assert sentence and "/" not in sentence and "--" not in sentence and "{" not in sentence
         assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
         assert not any("\u4e00" <= letter <= "\u9fff" for letter in english)
 
     def test_an_unknown_error_is_not_hidden(self) -> None:
-        assert notice_of(ENGLISH, Settings(), ValueError("x")) is None
-        assert notice_of(ENGLISH, Settings(), FileNotFoundError("x")) is None
+        assert page_message_of(ENGLISH, Settings(), ValueError("x")) is None
+        assert page_message_of(ENGLISH, Settings(), FileNotFoundError("x")) is None
 
     def test_the_api_speaks_to_a_program(self, opened: Opened) -> None:  # noqa: F811
         client = opened(megapixels=0.02)
@@ -377,9 +377,9 @@ class TestWords:
 
     def test_no_path_and_no_flag_comes_through(self) -> None:
         for error in self.ERRORS:
-            message = for_programs(str(error))
+            message = without_flags(str(error))
             assert "/tmp" not in message and "--" not in message
-        assert for_programs("give 1/2 or image/png; see /docs") == "give 1/2 or image/png; see /docs"
+        assert without_flags("give 1/2 or image/png; see /docs") == "give 1/2 or image/png; see /docs"
 
 
 def test_a_mistake_of_ours_is_500_as_json(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -388,7 +388,7 @@ def test_a_mistake_of_ours_is_500_as_json(opened: Opened, monkeypatch: pytest.Mo
     def broken(*_: Any) -> None:
         raise KeyError("/srv/secret")
 
-    monkeypatch.setattr(Studio, "paint", broken)
+    monkeypatch.setattr(PaintService, "paint", broken)
     assert "secret" not in error_of(client.post("/api/paint", content=PNG), 500)
 
 
@@ -437,7 +437,7 @@ def test_another_method_is_405_and_names_those_that_are_taken(whole: TestClient)
 def test_one_broken_style_of_the_users_stops_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from photo2anime.app import create_app
+    from photo2anime.web.app import create_app
 
     folder = tmp_path / "styles"
     folder.mkdir()
@@ -447,23 +447,23 @@ def test_one_broken_style_of_the_users_stops_nobody(
     (folder / "odd.toml").write_text("this is no TOML")
     monkeypatch.setenv("PHOTO2ANIME_HOME", str(tmp_path))
     list_styles.cache_clear()
-    workshop = Workshop(Settings())
+    services = Services(Settings())
     try:
-        with TestClient(create_app(workshop)) as client:  # type: ignore[arg-type]
+        with TestClient(create_app(services)) as client:  # type: ignore[arg-type]
             names = [style["name"] for style in client.get("/api/styles").json()]
             assert "hayao" in names and not {"torn", "lost", "odd"} & set(names)
             assert "torn" in error_of(client.post("/api/paint?style=torn", content=PNG), 422)
             assert "torn" not in client.get("/config").text
-            photo = str(workshop.storage.write("a.png", encoded("PNG")))
-            assert [name for _, name in handlers.paint_sheet(Page(workshop, ENGLISH), photo, PaintOptions())] == names
+            photo = str(services.storage.write("a.png", encoded("PNG")))
+            assert [name for _, name in handlers.paint_sheet(Page(services, ENGLISH), photo, PaintOptions())] == names
         told = capsys.readouterr().err
         assert "torn is left out" in told and "lost is left out" in told
-        workshop.storage.remove()  # so that temporary files lie where they did
-        second = Workshop(Settings(style="torn"))
+        services.storage.remove()  # so that temporary files lie where they did
+        second = Services(Settings(style="torn"))
         with pytest.raises(Photo2AnimeError, match="another --style"):
             create_app(second)
         second.storage.remove()
     finally:
-        workshop.finish(2)
-        workshop.storage.remove()
+        services.finish(2)
+        services.storage.remove()
         list_styles.cache_clear()

@@ -13,10 +13,10 @@ from PIL import Image
 
 from conftest import EXAMPLES, photo_of
 from photo2anime import Photo2AnimeError, Stylizer, list_styles
-from photo2anime.image_io import read_image
-from photo2anime.tiling import smallest_side
+from photo2anime.images.image_io import read_image
+from photo2anime.inference.tiling import smallest_side
+from photo2anime.inference.weights import local_file
 from photo2anime.types import Batch, Look, Picture, StyleCard
-from photo2anime.weights import local_file
 
 ODD_SIZES = [(1, 1), (1, 300), (2, 3), (7, 9), (40, 56), (233, 377)]
 
@@ -75,7 +75,7 @@ def test_an_8_bit_network_paints_the_same_picture(style: str) -> None:
 def test_precision_is_chosen_by_the_processor_and_by_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     for features in ({"avx2", "sse4_1"}, {"sse4_1"}):
-        monkeypatch.setattr("photo2anime.runtime.cpu_features", lambda features=features: frozenset(features))
+        monkeypatch.setattr("photo2anime.inference.runtime.cpu_features", lambda features=features: frozenset(features))
         taken.append(Stylizer.load("hayao", device="cpu", precision="auto").card.file)
     assert taken == ["cel-int8.onnx", "cel.onnx"]
     assert Stylizer.load("portrait-v2", precision="auto").card.file == "portrait.onnx"

@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from conftest import photo_of
-from photo2anime.train.targets import flatten, parse_chain, with_broad_colors, with_own_mouth
-from photo2anime.train.upscaler import Upscaler
+from photo2anime.train.data.targets import flatten, parse_chain, with_broad_colors, with_own_mouth
+from photo2anime.train.networks.upscaler import Upscaler
 from photo2anime.types import Face, Photo2AnimeError
 from test_runtime import write_network
 

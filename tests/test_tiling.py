@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from photo2anime.tiling import plan, smallest_side, tile_side
+from photo2anime.inference.tiling import plan, smallest_side, tile_side
 from photo2anime.types import Photo2AnimeError, StyleCard
 
 EXACT = StyleCard(name="exact", file="", multiple_of=8, halo=20, tiling="exact", bytes_per_px=100)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from photo2anime import Photo2AnimeError, portraits
-from photo2anime.stylizer import Stylizer
+from photo2anime import Photo2AnimeError
+from photo2anime.painting import portraits
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB, Face, Look, PaintedFace, StyleCard
-from photo2anime.video.tracks import FramePainter
+from photo2anime.video.face_tracking import FramePainter
 
 CARD = StyleCard(name="identity", file="", multiple_of=8, halo=16, tiling="exact", bytes_per_px=100)
 GREY = np.full((120, 160, 3), 128, np.uint8)

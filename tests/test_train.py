@@ -17,19 +17,19 @@ from torch import Tensor, nn
 
 from conftest import photo_of
 from photo2anime import Photo2AnimeError
-from photo2anime.train import distill as distill_module
-from photo2anime.train import losses
-from photo2anime.train.animeganv2 import AnimeGANv2Generator
-from photo2anime.train.checkpoint import new_state
 from photo2anime.train.config import LossWeights, TrainConfig
-from photo2anime.train.data import Batch, PairedPhotos, Sources, batches
-from photo2anime.train.discriminator import Discriminator, FeatureDiscriminator, Seen
-from photo2anime.train.distill import distill
-from photo2anime.train.features import CHANNELS, SOURCES, VGG16, MobileNetV2, load_features
-from photo2anime.train.generator import ColorMap, Generator, OwnColors, grow
-from photo2anime.train.loop import train_loop
-from photo2anime.train.run import Watch, load_generator
-from photo2anime.train.samples import paint_whole
+from photo2anime.train.data.dataset import Batch, PairedPhotos, Sources, batches
+from photo2anime.train.learning import distill as distill_module
+from photo2anime.train.learning import losses
+from photo2anime.train.learning.checkpoint import new_state
+from photo2anime.train.learning.distill import distill
+from photo2anime.train.learning.loop import train_loop
+from photo2anime.train.learning.run import Watch, load_generator
+from photo2anime.train.learning.sample_sheet import paint_whole
+from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
+from photo2anime.train.networks.discriminator import Discriminator, FeatureDiscriminator, Seen
+from photo2anime.train.networks.features import CHANNELS, SOURCES, VGG16, MobileNetV2, load_features
+from photo2anime.train.networks.generator import ColorMap, Generator, OwnColors, grow
 
 CPU = torch.device("cpu")
 SMALL = TrainConfig(
@@ -385,8 +385,8 @@ def test_export_makes_an_8_bit_network_that_paints_alike(
 ) -> None:
     from photo2anime import Stylizer, list_styles
     from photo2anime.styles import in_int8
-    from photo2anime.train.adopt import Adoption, adopt
-    from photo2anime.train.export import export
+    from photo2anime.train.publishing.export import export
+    from photo2anime.train.publishing.import_style import StyleImport, import_style
 
     distill(*pairs, tmp_path / "run", SMALL)
     written = export(tmp_path / "run", tmp_path / "out", "a test", "none", pairs[0])
@@ -395,7 +395,7 @@ def test_export_makes_an_8_bit_network_that_paints_alike(
     assert kernel_types(tmp_path / "out" / "tiny-int8.onnx") == [TensorProto.FLOAT] * 2 + [TensorProto.INT8] * 10
     assert kernel_types(written.file) == [TensorProto.FLOAT16] * 12  # but what touches pixels stays float32 in int8
     monkeypatch.setenv("PHOTO2ANIME_HOME", str(tmp_path / "home"))
-    adopt(Adoption(written.file, "mine", int8=tmp_path / "out" / "tiny-int8.onnx"))
+    import_style(StyleImport(written.file, "mine", int8=tmp_path / "out" / "tiny-int8.onnx"))
     assert Stylizer.load("mine", precision="int8").card.sha256 == written.card.int8_sha256
     list_styles.cache_clear()
     one = tmp_path / "one"
@@ -407,7 +407,7 @@ def test_export_makes_an_8_bit_network_that_paints_alike(
 
 def test_export_writes_a_style_that_paints_like_pytorch(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     from photo2anime import Stylizer
-    from photo2anime.train.export import export
+    from photo2anime.train.publishing.export import export
 
     distill(*pairs, tmp_path / "run", SMALL)
     written = export(tmp_path / "run", tmp_path / "out", "a test", "none")
@@ -480,7 +480,7 @@ def test_a_grown_generator_paints_as_the_smaller_one_did() -> None:
 
 
 def test_hues_are_turned_alike_and_brightness_stays() -> None:
-    from photo2anime.train.data import turned_hues
+    from photo2anime.train.data.dataset import turned_hues
 
     photo = np.random.default_rng(0).integers(60, 190, (8, 8, 3), np.uint8)
     turned = turned_hues(photo, 0.5)

@@ -18,10 +18,11 @@ pytest.importorskip("gradio")
 
 from starlette.testclient import TestClient
 
-from photo2anime.web import uploads, video
-from photo2anime.web.handlers import NoticeError, Page
-from photo2anime.web.kinds import EMPTY, HEAD_BYTES, UNKNOWN, extension_of, is_clip, is_picture
-from photo2anime.web.studio import PaintOptions
+from photo2anime.web.page import video_handlers
+from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.server import uploads
+from photo2anime.web.server.file_types import EMPTY, HEAD_BYTES, UNKNOWN, extension_of, is_clip, is_picture
+from photo2anime.web.server.paint_service import PaintOptions
 from photo2anime.web.text import CHINESE, ENGLISH
 from test_api import PNG, Opened, error_of, opened, whole  # noqa: F401
 
@@ -56,24 +57,24 @@ def test_such_uploads_are_not_kept_and_nothing_opens_them(
     def opens(*_: Any) -> None:
         raise AssertionError("something looked into it")
 
-    monkeypatch.setattr(video, "run_worker", opens)
+    monkeypatch.setattr(video_handlers, "run_worker", opens)
     answer = whole.post("/gradio_api/upload", files={"files": ("party.mp4", REFERRING[name], "video/mp4")})
     file = Path(answer.json()[0])
     assert file.suffix == UNKNOWN and file.read_bytes() == b""
     for text in (ENGLISH, CHINESE):
-        page = Page(whole.workshop, text)  # type: ignore[attr-defined]
-        for show in (video.show_video, video.show_stills):
-            with pytest.raises(NoticeError) as caught:
+        page = Page(whole.services, text)  # type: ignore[attr-defined]
+        for show in (video_handlers.show_video, video_handlers.show_stills):
+            with pytest.raises(PageError) as caught:
                 show(page, str(file), PaintOptions())
             assert str(caught.value) == text.not_a_video
 
 
 def test_a_playlist_on_disk_is_refused_by_its_content_too(whole: TestClient) -> None:  # noqa: F811
     """As if the upload's own look had been passed by: the tab looks once more."""
-    page = Page(whole.workshop, ENGLISH)  # type: ignore[attr-defined]
-    file = page.workshop.storage.write("clip.mp4", REFERRING["m3u8"])
-    with pytest.raises(NoticeError, match=re.escape(ENGLISH.not_a_video)):
-        video.show_video(page, str(file), PaintOptions())
+    page = Page(whole.services, ENGLISH)  # type: ignore[attr-defined]
+    file = page.services.storage.write("clip.mp4", REFERRING["m3u8"])
+    with pytest.raises(PageError, match=re.escape(ENGLISH.not_a_video)):
+        video_handlers.show_video(page, str(file), PaintOptions())
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "ICO", "JPEG2000", "PPM"])
@@ -97,7 +98,7 @@ def test_every_clip_format_is_known_by_its_bytes(name: str, tmp_path: Path) -> N
 
 
 def test_extensions_are_ours_and_of_the_content(whole: TestClient) -> None:  # noqa: F811
-    storage = whole.workshop.storage  # type: ignore[attr-defined]
+    storage = whole.services.storage  # type: ignore[attr-defined]
     for name in ("../../../evil.png", "evil\r\nX-Evil: yes.html", "..", "a" * 300 + ".sh", "照片.heic", "http:x.mp4"):
         path = Path(whole.post("/gradio_api/upload", files={"files": (name, PNG)}).json()[0])
         assert re.fullmatch(r"[0-9a-f]{32}\.png", path.name), name
@@ -114,13 +115,13 @@ def test_several_files_keep_their_order_and_large_ones_their_bytes(whole: TestCl
     paths = [Path(path) for path in whole.post("/zh/gradio_api/upload?upload_id=abc", files=files).json()]
     assert [path.suffix for path in paths] == [".png", ".png", UNKNOWN, ".png"]
     assert paths[1].read_bytes() == large
-    assert [whole.workshop.storage.name_of(path) for path in paths] == [f"{n}.png" for n in range(4)]  # type: ignore[attr-defined]
+    assert [whole.services.storage.name_of(path) for path in paths] == [f"{n}.png" for n in range(4)]  # type: ignore[attr-defined]
     assert '"done"' in whole.get("/gradio_api/upload_progress?upload_id=abc").text
 
 
 def test_wrong_bodies_are_refused_and_leave_nothing(opened: Opened) -> None:  # noqa: F811
     client = opened(upload_mb=0.01, video_mb=0.01, several_mb=0.01)
-    folder = client.workshop.storage.folder / "uploads"  # type: ignore[attr-defined]
+    folder = client.services.storage.folder / "uploads"  # type: ignore[attr-defined]
     head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + PNG
     form = {"content-type": "multipart/form-data; boundary=x"}
     for content, headers, status in (
@@ -171,14 +172,14 @@ def test_a_full_disk_is_told_and_leaves_no_half_upload(opened: Opened, monkeypat
     for path, text in (("/gradio_api/upload", ENGLISH), ("/zh/gradio_api/upload", CHINESE)):
         answer = client.post(path, files=files)
         assert (answer.status_code, answer.text) == (507, text.disk_full)
-        assert not list((client.workshop.storage.folder / "uploads").glob("*"))  # type: ignore[attr-defined]
+        assert not list((client.services.storage.folder / "uploads").glob("*"))  # type: ignore[attr-defined]
 
 
 def test_the_api_looks_at_the_bytes_before_any_decoder(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     def opens(*_: Any, **__: Any) -> None:
         raise AssertionError("a decoder was asked")
 
-    monkeypatch.setattr("photo2anime.web.studio.read_image", opens)
+    monkeypatch.setattr("photo2anime.web.server.paint_service.read_image", opens)
     client = opened()
     for body in REFERRING.values():
         if not body.startswith(b"GIF"):

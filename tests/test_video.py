@@ -23,11 +23,11 @@ from clips import make_clip, moving, packets_of, pictures_of, stamps_of
 from conftest import EXAMPLES, photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
-from photo2anime.stylizer import Stylizer
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB
+from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.steady import Steady
-from photo2anime.video.tracks import FramePainter
 
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a phone held upright
 CHAPTERS = [
@@ -287,7 +287,7 @@ def test_an_error_in_any_stage_ends_the_run_and_leaves_nothing(
     source = make_clip(tmp_path / "a.mp4", moving(30))
     place = {
         "read": "photo2anime.video.source.VideoSource._upright",
-        "paint": "photo2anime.video.tracks.FramePainter.__call__",
+        "paint": "photo2anime.video.face_tracking.FramePainter.__call__",
         "steady": "photo2anime.video.steady.Steady.__call__",
         "write": "photo2anime.video.encoder.SegmentEncoder.add",
     }[stage]
@@ -356,7 +356,7 @@ def test_ctrl_c_from_outside(tmp_path: Path) -> None:
 def peak_mib(source: Path) -> float:
     """The most memory a run takes, in a process of its own."""
     code = (
-        "import resource; from photo2anime.cli import main; from photo2anime.stylizer import Stylizer;"
+        "import resource; from photo2anime.cli import main; from photo2anime.painting.stylizer import Stylizer;"
         "from photo2anime.types import StyleCard; card = StyleCard('as-is', '', tiling='exact', bytes_per_px=100);"
         "Stylizer.load = lambda *_, **__: Stylizer(lambda batch: batch, card);"
         f"main(['video', {str(source)!r}, '--overwrite', '--steady', '0', '--max-side', '64']);"

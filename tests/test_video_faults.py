@@ -19,14 +19,14 @@ import pytest
 
 from clips import make_clip, moving, packets_of, stamps_of
 from photo2anime.cli import main
-from photo2anime.stylizer import Stylizer
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video import segments as module
 from photo2anime.video.segments import Segments
 
 resource = pytest.importorskip("resource", reason="limits are set otherwise here")
 AS_IS = (
-    "import sys; from photo2anime.cli import main; from photo2anime.stylizer import Stylizer;"
+    "import sys; from photo2anime.cli import main; from photo2anime.painting.stylizer import Stylizer;"
     "from photo2anime.types import StyleCard; card = StyleCard('as-is', '', tiling='exact', bytes_per_px=100);"
     "Stylizer.load = lambda *_, **__: Stylizer(lambda batch: batch, card);"
     "sys.exit(main(sys.argv[1:]))"
@@ -114,7 +114,7 @@ def test_a_lock_on_a_folder_that_has_just_gone_is_not_enough(tmp_path: Path, mon
     [
         "source.VideoSource._upright",
         "source.VideoSource._first_frame",
-        "tracks.FramePainter.__call__",
+        "face_tracking.FramePainter.__call__",
         "steady.Steady.__call__",
         "encoder.SegmentEncoder.add",
         "mux.Muxer.check",

@@ -17,12 +17,12 @@ from PIL import Image
 from clips import make_clip, moving, stamps_of
 from conftest import photo_of
 from photo2anime.cli import main
-from photo2anime.stylizer import Stylizer
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB
 from photo2anime.video.encoder import SegmentEncoder, plan_encoding
 from photo2anime.video.frames import Facts, Frame
+from photo2anime.video.paint_video import stills
 from photo2anime.video.source import VideoSource
-from photo2anime.video.whole import stills
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from photo2anime.painting.stylizer import Stylizer
     from photo2anime.styles import list_styles
-    from photo2anime.stylizer import Stylizer
     from photo2anime.types import Photo2AnimeError
 
 __version__ = "0.4.0"
 __all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles"]
 
-_HOME = {"Stylizer": "stylizer", "list_styles": "styles", "Photo2AnimeError": "types"}
+_HOME = {"Stylizer": "painting.stylizer", "list_styles": "styles", "Photo2AnimeError": "types"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,11 +14,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
-from photo2anime.arguments import add_look_arguments, number
-from photo2anime.serve_command import add_serve_command
-from photo2anime.train.commands import add_train_commands
+from photo2anime.commands.arguments import add_look_arguments, number
+from photo2anime.commands.serve import add_serve_command
+from photo2anime.commands.train import add_train_commands
+from photo2anime.commands.video import add_video_commands
 from photo2anime.types import Photo2AnimeError
-from photo2anime.video.commands import add_video_commands
 
 _stops: list[int] = []  # exit codes of the signals that came
 
@@ -143,7 +143,7 @@ def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
 
 
 def _paint(args: Namespace) -> int:
-    from photo2anime.painting import paint_all
+    from photo2anime.commands.paint_files import paint_all
 
     return paint_all(args)
 
@@ -163,7 +163,7 @@ def _styles(args: Namespace) -> int:
 
 
 def _doctor(args: Namespace) -> int:
-    from photo2anime.doctor import examine
+    from photo2anime.commands.doctor import examine
 
     healthy = True
     for finding in examine():

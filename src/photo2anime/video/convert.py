@@ -14,20 +14,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from photo2anime import __version__, compose
-from photo2anime.image_io import WriteOptions, write_image
-from photo2anime.stylizer import Stylizer
+from photo2anime import __version__
+from photo2anime.images.image_io import WriteOptions, write_image
+from photo2anime.painting import compose
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
 from photo2anime.video import animation
 from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, usual_codec
+from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.frames import Facts, Frame
 from photo2anime.video.mux import Muxer
+from photo2anime.video.output_file import choose_target, sync, told_as_ours
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
-from photo2anime.video.targets import choose_target, sync, told_as_ours
-from photo2anime.video.tracks import FramePainter
 
 _READ_AHEAD, _PAINT_AHEAD, _WRITE_BEHIND = 3, 1, 3  # frames waiting between the stages
 Painted = Generator[tuple[Frame, RGB, State], None, None]  # frames, their paintings, what the painter remembers then

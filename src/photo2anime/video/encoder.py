@@ -11,8 +11,8 @@ from av.error import FFmpegError
 from av.packet import PacketSideData, PktSideDataT
 from numpy.typing import NDArray
 
-from photo2anime.pixels import next_multiple, pad_bottom_right
-from photo2anime.runtime import cpu_features
+from photo2anime.inference.pixels import next_multiple, pad_bottom_right
+from photo2anime.inference.runtime import cpu_features
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.frames import Facts, Frame
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from photo2anime import compose
-from photo2anime.image_io import write_image
-from photo2anime.stylizer import Stylizer
+from photo2anime.images.image_io import write_image
+from photo2anime.painting import compose
+from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
+from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
-from photo2anime.video.tracks import FramePainter
 
 
 def live(args: Namespace) -> int:

@@ -12,12 +12,12 @@ from typing import IO, Any
 
 from av.error import FFmpegError
 
-from photo2anime.media import open_input, open_output
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
-from photo2anime.video.recode import Recoded, recode_audio, recode_subtitles
+from photo2anime.video.media import open_input, open_output
 from photo2anime.video.source import VideoSource
+from photo2anime.video.transcode import Recoded, recode_audio, recode_subtitles
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "libopus", "webm": "libopus"}

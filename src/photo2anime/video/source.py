@@ -15,10 +15,10 @@ from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 from numpy.typing import NDArray
 
-from photo2anime.media import MAX_MEGAPIXELS, open_input
 from photo2anime.types import RGB, Photo2AnimeError
 from photo2anime.video.decode import decoder_of, deinterlaced, has_alpha, is_interlaced
 from photo2anime.video.frames import Colors, Facts, Frame, Losses
+from photo2anime.video.media import MAX_MEGAPIXELS, open_input
 from photo2anime.video.tonemap import HDR_TRANSFERS, SDR, tone_map_for
 
 _UNSPECIFIED = 2

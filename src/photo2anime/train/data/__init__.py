@@ -1,0 +1,1 @@
+"""Training data: from films and folders to crops, drawn targets and batches."""

@@ -1,0 +1,1 @@
+"""Training itself: losses, step, loop, optimiser, checkpoint, run folder."""

@@ -1,0 +1,209 @@
+"""A training run -> .onnx with its facts inside, checked against PyTorch, with its styles.toml row and card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from photo2anime.inference.runtime import MEAN_COLOR, OnnxNetwork, card_to_metadata
+from photo2anime.inference.weights import BUNDLES, sha256
+from photo2anime.styles import list_styles, shipped_styles, toml_row
+from photo2anime.train.learning.checkpoint import AnyGenerator
+from photo2anime.train.learning.run import load_generator
+from photo2anime.train.networks.enlarger import Enlarger
+from photo2anime.train.networks.generator import Generator
+from photo2anime.train.publishing.quantise import quantise
+from photo2anime.types import Batch, Photo2AnimeError, StyleCard
+
+OPSET = 18
+BYTES_PER_PX = 140  # measured: peak memory of ONNX Runtime over pixels, scripts/bench.py
+_LARGEST_ERROR_LEVELS = 0.5
+_CHECKED_SIZES = (
+    (64, 64),
+    (208, 144),
+    (16, 16),
+    (80, 320),
+)  # (height, width), multiples of 16; none is the export's own
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What export wrote. worst_level: the largest difference to PyTorch found, in grey levels of 255. int8_psnr_db: how
+    near the int8 network is to that one, None without.
+    """
+
+    file: Path
+    card: StyleCard
+    worst_level: float
+    int8_psnr_db: float | None = None
+
+
+def export(run: Path, out: Path, description: str, license: str, int8_photos: Path | None = None) -> Exported:
+    """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
+
+    Kernels are stored as float16. int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises
+    Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
+    """
+    generator, cfg = load_generator(run)
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{cfg.style}.onnx"
+    card = StyleCard(
+        name=cfg.style,
+        file=file.name,
+        description=description or f"trained by photo2anime, seed {cfg.seed}",
+        multiple_of=generator.multiple_of,
+        license=license,
+    )
+    if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
+        card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
+        card = replace(card, mean_color=not generator.keeps_colors)
+    write_onnx(generator, card, file)
+    int8_psnr_db = None
+    if int8_photos is not None:
+        card, int8_psnr_db = quantise(file, card, int8_photos)
+    halve_weights(file)
+    worst = check(generator, file)
+    card = replace(card, sha256=sha256(file))
+    (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
+    config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
+    text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n"
+    text += f"```json\n{config}\n```\n"
+    (out / f"{cfg.style}.md").write_text(text, encoding="utf-8")
+    return Exported(file, card, worst, int8_psnr_db)
+
+
+def ship(exported: Exported) -> None:
+    """Puts an exported network into this package: its file into bundles/, its row into styles.toml."""
+    for name in filter(None, (exported.card.file, exported.card.int8_file)):
+        shutil.copyfile(exported.file.with_name(name), BUNDLES / name)
+    shipped = shipped_styles()
+    cards = {**shipped, exported.card.name: exported.card}
+    for name, card in shipped.items():  # others with the same network: a film's grade over it, a portrait's version
+        if card.file == exported.card.file:
+            kept = {
+                fact: getattr(card, fact) for fact in ("name", "description", "grade", "license", "free", "max_side")
+            }
+            cards[name] = replace(exported.card, **kept)
+    header = "# One row a style; written by `photo2anime export --ship`.\n\n"
+    (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
+    shipped_styles.cache_clear()
+    list_styles.cache_clear()
+
+
+def write_checked(generator: AnyGenerator, card: StyleCard, file: Path) -> float:
+    """Writes the generator as ONNX and gives the largest difference to PyTorch found, in grey levels.
+
+    Raises Photo2AnimeError, and leaves no file, when that is half a level or more.
+    """
+    write_onnx(generator, card, file)
+    return check(generator, file)
+
+
+def check(generator: AnyGenerator, file: Path) -> float:
+    """The largest difference between a generator and its file, in grey levels; raises as write_checked does."""
+    worst = largest_difference(generator, OnnxNetwork(file, device="cpu"))
+    if worst >= _LARGEST_ERROR_LEVELS:
+        file.unlink()
+        raise Photo2AnimeError(f"the ONNX network differs from PyTorch by {worst:.2f} grey levels; nothing was kept")
+    return worst
+
+
+def write_onnx(generator: AnyGenerator, card: StyleCard, file: Path) -> None:
+    """The generator as ONNX: input `photo`, output `anime`, both (1, 3, H, W) float32 in [-1, 1], H and W free; with
+    card.mean_color a second input of that name, (1, 3), float32 too.
+    """
+    examples = (torch.zeros(1, 3, 96, 112), *([torch.zeros(1, 3)] if card.mean_color else []))
+    m = generator.multiple_of
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own workings
+        torch.onnx.export(
+            generator.eval(),
+            examples,
+            str(file),
+            input_names=["photo", MEAN_COLOR][: len(examples)],
+            output_names=["anime"],
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            dynamic_shapes={
+                "x": {
+                    2: m * torch.export.Dim("rows", min=1, max=4096),
+                    3: m * torch.export.Dim("cols", min=1, max=4096),
+                },
+                **({"mean_color": None} if card.mean_color else {}),
+            },
+        )
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, card_to_metadata(card))
+    onnx.save(model, file)
+    drop_traces(file)
+
+
+def write_enlarger(network: Enlarger, file: Path) -> None:
+    """The network as ONNX: input `drawing`, output `larger`, any size."""
+    rows, cols = (torch.export.Dim(name, min=2, max=16384) for name in ("rows", "cols"))
+    torch.onnx.export(
+        network,
+        (torch.zeros(1, 3, 32, 48),),
+        str(file),
+        input_names=["drawing"],
+        output_names=["larger"],
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+        dynamic_shapes={"x": {2: rows, 3: cols}},
+    )
+    drop_traces(file)
+
+
+def drop_traces(file: Path) -> None:
+    """Takes out of an .onnx file what the exporter leaves of itself: stack traces with local paths."""
+    model = onnx.load(file)
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def halve_weights(file: Path) -> None:
+    """Stores the kernels of an .onnx file as float16, half as large; they are cast back when it is loaded, so that what
+    is computed, and how fast, stays float32.
+    """
+    model = onnx.load(file)
+    casts = []
+    for weight in [w for w in model.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) > 1]:
+        whole = f"{weight.name}.float32"
+        for node in model.graph.node:
+            node.input[:] = [whole if name == weight.name else name for name in node.input]
+        half = onnx.numpy_helper.to_array(weight).astype(np.float16)
+        weight.CopyFrom(onnx.numpy_helper.from_array(half, weight.name))
+        casts.append(onnx.helper.make_node("Cast", [weight.name], [whole], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def largest_difference(generator: AnyGenerator, network: OnnxNetwork) -> float:
+    """The largest difference between PyTorch and ONNX Runtime over several sizes, in grey levels of 255."""
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for height, width in _CHECKED_SIZES:
+        photo: Batch = rng.uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
+        mean = [rng.uniform(-0.5, 0.5, (1, 3)).astype(np.float32)] if network.card.mean_color else []
+        with torch.no_grad():
+            expected = generator(*map(torch.from_numpy, (photo, *mean))).numpy()
+        worst = max(worst, float(np.abs(network(photo, *mean) - expected).max()) * 127.5)
+    return worst

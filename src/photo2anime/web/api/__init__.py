@@ -1,0 +1,1 @@
+"""The HTTP API: its routes, its fields, its description as a page."""

@@ -1,0 +1,50 @@
+"""The fields of POST /api/paint: named and limited as the command's flags."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from photo2anime.images.image_io import FORMATS, WriteOptions
+from photo2anime.types import FaceChoice, LineWeight
+from photo2anime.web.server.paint_service import PaintOptions
+
+
+class PaintFields(BaseModel):
+    """What a painting can be asked for."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"additionalProperties": False})
+
+    style: Annotated[str, Field(max_length=100, description="one of GET /api/styles")] = "hayao"
+    strength: Annotated[float, Field(ge=0, le=1, description="1 is the full style, 0 the photo")] = 1.0
+    keep_color: Annotated[bool, Field(description="keep the photo's own colours")] = False
+    faces: FaceChoice = "auto"
+    lines: LineWeight = "medium"
+    side_by_side: Annotated[bool, Field(description="photo and result in one picture")] = False
+    max_side: Annotated[int | None, Field(ge=1, le=100_000, description="shrink larger photos first, pixels")] = None
+    format: Annotated[
+        Literal["png", "jpg", "webp", "avif", "tiff", "bmp"] | None, Field(description="default: the photo's own")
+    ] = None
+    quality: Annotated[int | None, Field(ge=1, le=100, description="of JPEG, WebP and AVIF")] = None
+    strip_metadata: Annotated[bool, Field(description="no EXIF, GPS position or XMP in the result")] = False
+
+    def options(self) -> PaintOptions:
+        """How to paint."""
+        return PaintOptions(
+            self.style.lower(),
+            self.strength,
+            self.keep_color,
+            self.faces,
+            self.lines,
+            self.side_by_side,
+            self.max_side,
+        )
+
+    def write(self) -> WriteOptions:
+        """How to encode."""
+        return WriteOptions(
+            format=FORMATS[f".{self.format}"] if self.format else None,
+            quality=self.quality,
+            strip_metadata=self.strip_metadata,
+        )

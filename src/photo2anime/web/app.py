@@ -1,0 +1,216 @@
+"""`photo2anime serve`: the web page and the HTTP API, started, guarded and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ctypes
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator
+from importlib import resources
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+from fastapi import FastAPI
+
+from photo2anime.types import Photo2AnimeError
+from photo2anime.web.api.routes import build_api
+from photo2anime.web.page.head import head
+from photo2anime.web.server.middleware import ServerMiddleware
+from photo2anime.web.server.services import Services
+from photo2anime.web.settings import MB, Settings
+from photo2anime.web.text import CHINESE, ENGLISH
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
+
+
+def serve(settings: Settings) -> NoReturn:
+    """Serves until SIGINT or SIGTERM, then finishes what runs and ends the process, with exit code 0."""
+    listening = _listen(settings)
+    _share_memory()
+    services = Services(settings)
+    try:
+        app = create_app(services)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=settings.connections,
+            timeout_keep_alive=10,
+            proxy_headers=bool(settings.proxy),
+            forwarded_allow_ips=settings.proxy or None,
+            ws="none",
+        )
+        _Server(config, services).run([listening])
+    finally:
+        services.storage.remove()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread inside ONNX Runtime cannot be ended otherwise, and Python's own clearing up takes seconds
+
+
+def create_app(services: Services) -> ServerMiddleware:
+    """The whole ASGI app: middleware, API, the page in two languages. Styles are loaded, so that nobody waits."""
+    _stay_offline(services)
+    import gradio as gr
+
+    from photo2anime.web.page.layout import build_page
+
+    api = build_api(services)
+    api.router.lifespan_context = _lifespan(services)
+
+    css = _css(services)
+    for path, text in (("/zh", CHINESE), ("/", ENGLISH)):
+        blocks = build_page(services, text)
+        gr.mount_gradio_app(
+            api,
+            blocks,
+            path,
+            root_path=services.settings.root_path + path.rstrip("/") or None,
+            footer_links=[],
+            run_history=False,
+            show_error=False,  # but for our own sentences, which are always shown
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            max_file_size=int(max(services.settings.upload_mb, services.settings.video_mb) * MB),
+            theme=_theme(),
+            css=css,
+            head=head(text, services.settings),
+        )
+    services.storage.keep_present()
+    return ServerMiddleware(api, services.settings, services.storage, services.metrics.refused, services.visitors)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that refuses new paintings at the signal, finishes those that run, and waits for nothing else."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self.services = services
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+            address = f"http://{shown}:{port}{self.services.settings.root_path}/"
+            sys.stdout.write(f"photo2anime is at {address}  (Ctrl-C ends it)\n")
+            sys.stdout.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self.services.close()
+            threading.Thread(target=self._finish, daemon=True).start()
+            last = threading.Timer(self.services.settings.stop_seconds + 1.5, self._end)
+            last.daemon = True
+            last.start()
+        self.should_exit = True
+
+    def _end(self) -> None:
+        """What has not ended by now, on a busy machine Python's own clearing up, is not waited for."""
+        self.services.storage.remove()
+        os._exit(0)
+
+    def _finish(self) -> None:
+        self.services.finish(self.services.settings.stop_seconds)
+        threading.Event().wait(0.7)  # so that the last answers are sent; the page's open event streams never end
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that those streams are cut is no error
+        self.force_exit = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Photo2AnimeError(
+            f"cannot listen on {settings.host} port {settings.port} ({reason}); choose another --host or --port"
+        ) from error
+    return listening
+
+
+def _share_memory() -> None:
+    """Two heaps for all threads, where glibc would give each its own, which never shrinks to what is in use."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+
+
+def _stay_offline(services: Services) -> None:
+    """Everything Gradio would send or fetch is switched off, and its files go to our folder. Before its import."""
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_TEMP_DIR": str(services.storage.folder),
+        "GRADIO_RUN_HISTORY": "False",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    tempfile.tempdir = str(services.storage.folder)
+
+
+def _lifespan(services: Services):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeper = asyncio.create_task(_sweep(services))
+        yield
+        sweeper.cancel()
+
+    return lifespan
+
+
+async def _sweep(services: Services) -> None:
+    while True:
+        await asyncio.sleep(services.storage.sweep_seconds)
+        await asyncio.to_thread(services.storage.sweep)
+
+
+def _theme() -> gr.Theme:
+    import gradio as gr
+
+    fonts = ["system-ui", "sans-serif"]
+    return gr.themes.Soft(
+        primary_hue="rose", secondary_hue="rose", neutral_hue="slate", font=fonts, font_mono=["monospace"]
+    )
+
+
+def _css(services: Services) -> str:
+    """The style sheet, with each style's card painted by the style itself."""
+    from photo2anime.web.page.handlers import style_thumbnail
+    from photo2anime.web.page.layout import PHOTOS
+
+    css = resources.files("photo2anime").joinpath("web/page/style.css").read_text(encoding="utf-8")
+    for name in services.paint_service.styles():
+        photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
+        try:
+            thumbnail = style_thumbnail(services, name, photo)
+        except (Photo2AnimeError, OSError, ValueError) as error:
+            _leave_out(services, name, error)
+            continue
+        data = base64.b64encode(thumbnail).decode()
+        card = f'.cards label:has(input[value="{name}"])::before'
+        css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
+    return css
+
+
+def _leave_out(services: Services, style: str, error: Exception) -> None:
+    """One broken file among the styles stops nobody, unless it is the one the page is to begin with."""
+    if style == services.settings.style:
+        raise Photo2AnimeError(f"{style} cannot be painted with ({error}); give another --style") from error
+    services.paint_service.leave_out(style)
+    sys.stderr.write(f"photo2anime: {style} is left out: {error}\n")

@@ -1,0 +1,1 @@
+"""The web page: its components and the functions behind its buttons."""

@@ -1,0 +1,275 @@
+"""The functions under the page's buttons: paths and values in, paths and values out. They know nothing of Gradio."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import re
+import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as NotYetError
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from photo2anime.images.image_io import WriteOptions, read_image
+from photo2anime.painting import compose
+from photo2anime.types import Photo2AnimeError, Picture
+from photo2anime.web.error_messages import PageError, page_message_of
+from photo2anime.web.errors import HttpError
+from photo2anime.web.server.file_types import UNKNOWN
+from photo2anime.web.server.jobs import Job, Jobs
+from photo2anime.web.server.paint_service import PaintOptions, encoded
+from photo2anime.web.server.services import Services, Step
+from photo2anime.web.settings import MB
+from photo2anime.web.text import Text
+
+_PREVIEW_PX = 1600  # longer side of what the slider shows; the download has the full size
+_SHEET_PX = 480
+_THUMBNAIL_PX = 320
+Over = Callable[[], bool]  # whether the work was cancelled or its visitor has left
+_PREVIEW = WriteOptions(format="JPEG", quality=90, strip_metadata=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One painted photo: two pictures for the slider, the file to download, a line about it."""
+
+    before: str
+    after: str
+    file: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the handlers need: the services and the language."""
+
+    services: Services
+    text: Text
+
+
+def quiet(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def never() -> bool:
+    """Whether the work is over, for work that nobody cancels."""
+    return False
+
+
+def paint_photo(
+    page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
+) -> Shown:
+    """One photo painted. over: whether it was cancelled or its visitor has left. Raises PageError with a sentence for
+    the visitor.
+    """
+    file = _upload(page, path, page.text.no_photo)
+
+    def work(job: Job) -> Shown:
+        started = time.perf_counter()
+        photo = page.services.paint_service.read(file.read_bytes())
+        painted = page.services.paint_service.paint(photo, options, job.check)
+        result = encoded(painted, WriteOptions())
+        seconds = time.perf_counter() - started
+        page.services.metrics.painted(options.style, seconds)
+        storage = page.services.storage
+        stem = safe_stem(Path(storage.name_of(file)))
+        return Shown(
+            before=str(storage.write("photo.jpg", preview(photo, _PREVIEW_PX))),
+            after=str(storage.write("anime.jpg", preview(painted, _PREVIEW_PX))),
+            file=str(storage.write(f"{stem}-{options.style}{result.suffix}", result.data)),
+            line=page.text.done.format(width=result.width, height=result.height, seconds=seconds),
+        )
+
+    with page.services.storage.in_use(file):
+        return finished(page, page.services.jobs, work, on_step, over)  # type: ignore[no-any-return]
+
+
+def paint_sheet(
+    page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
+) -> list[tuple[str, str]]:
+    """The photo, small, in every style: (file, style name) each, for choosing."""
+    file = _upload(page, path, page.text.no_photo)
+    styles = list(page.services.paint_service.styles())
+
+    def work(job: Job) -> list[tuple[str, str]]:
+        photo = compose.shrink(page.services.paint_service.read(file.read_bytes()), _SHEET_PX)
+        sheet = []
+        for done, style in enumerate(styles, start=1):
+            painted = page.services.paint_service.paint(photo, replace(options, style=style))
+            sheet.append((str(page.services.storage.write(f"{style}.jpg", preview(painted, _SHEET_PX))), style))
+            job.check(done, len(styles))
+        return sheet
+
+    with page.services.storage.in_use(file):
+        return finished(page, page.services.jobs, work, on_step, over)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Many painted photos: previews, one ZIP (None when nothing could be painted), a line for each failure."""
+
+    previews: list[str]
+    zip: str | None
+    lines: list[str]
+
+
+def paint_several(
+    page: Page, paths: list[str] | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
+) -> Several:
+    """Every photo painted, one job each, so that other visitors get their turn between; results in one ZIP. What cannot
+    be painted gets a line with its name and the reason.
+    """
+    if not paths:
+        raise PageError(page.text.no_photos)
+    if len(paths) > page.services.settings.several:
+        raise PageError(page.text.too_many_photos.format(limit=page.services.settings.several))
+    storage = page.services.storage
+    target: Path = told(page, lambda: storage.new_file("anime.zip"))
+    several = Several([], str(target), [])
+    try:
+        with storage.in_use(target):
+            told(page, lambda: _paint_each(page, paths, options, on_step, over, several))
+    except BaseException:
+        storage.discard(target)
+        raise
+    if over() and len(several.previews) + len(several.lines) < len(paths):
+        several.lines.append(page.text.cancelled)
+    count = page.text.count.format(done=len(several.previews), total=len(paths))
+    if not several.previews:
+        storage.discard(target)
+    return Several(several.previews, several.zip if several.previews else None, [count, *several.lines])
+
+
+def _paint_each(
+    page: Page, paths: list[str], options: PaintOptions, on_step: Step, over: Over, several: Several
+) -> None:
+    """Every photo painted until it is over: its result into the ZIP, its preview or a line why not into several."""
+    names: set[str] = set()
+    with zipfile.ZipFile(several.zip or "", "w", zipfile.ZIP_STORED) as archive:
+        for number, path in enumerate(paths, start=1):
+            if over():
+                return
+            try:
+                shown = _paint_again_if_busy(page, path, options, over)
+                small = _thumbnail(page, shown.after)
+                archive.write(shown.file, _free_name(Path(shown.file), names))
+                several.previews.append(small)
+            except PageError as error:
+                if not over():
+                    several.lines.append(f"{page.services.storage.name_of(path)}: {error}")
+            on_step(number, len(paths))
+
+
+def _paint_again_if_busy(page: Page, path: str, options: PaintOptions, over: Over) -> Shown:
+    """As paint_photo, but waits for its turn: a visitor with a hundred photos can."""
+    latest = time.monotonic() + page.services.settings.job_seconds
+    while True:
+        try:
+            return paint_photo(page, path, options, over=over)
+        except PageError as error:
+            if str(error) != page.text.busy or time.monotonic() > latest or over():
+                raise
+        time.sleep(0.5)
+
+
+def _upload(page: Page, path: str | None, nothing: str) -> Path:
+    """The visitor's file. Only what was uploaded here, and only within the size limit."""
+    if not path:
+        raise PageError(nothing)
+    if not page.services.storage.holds(path):
+        raise PageError(nothing)
+    limit = page.services.settings.upload_mb
+    if Path(path).stat().st_size > limit * MB:
+        raise PageError(page.text.too_many_bytes.format(limit=limit))
+    if Path(path).suffix == UNKNOWN:
+        raise PageError(page.text.not_a_picture)
+    return Path(path)
+
+
+def finished(page: Page, jobs: Jobs, work: Callable[[Job], Any], on_step: Step, over: Over) -> Any:
+    """What work gives as a job of its own; stopped, or taken out of the queue, once it is over. Raises PageError."""
+
+    def wait() -> Any:
+        job = jobs.submit(work, on_step)
+        while not job.future.done():
+            with suppress(NotYetError):
+                job.future.exception(timeout=0.25)
+            if over():
+                jobs.stop(job, HttpError(400, "cancelled", reason="cancelled"))
+        error = job.future.exception()
+        if error is None or page_message_of(page.text, page.services.settings, error):
+            return job.future.result()
+        logging.getLogger("uvicorn.error").error("a painting failed", exc_info=error)  # a mistake of ours
+        raise PageError(page.text.failed)
+
+    return told(page, wait)
+
+
+def told(page: Page, work: Callable[[], Any]) -> Any:
+    """What work returns; what goes wrong as a sentence in the visitor's language."""
+    try:
+        return work()
+    except (Photo2AnimeError, HttpError, MemoryError, OSError) as error:
+        sentence = page_message_of(page.text, page.services.settings, error)
+        if sentence is None:
+            raise
+        if isinstance(error, HttpError):
+            page.services.metrics.refused(error.status)
+        raise PageError(sentence) from None
+
+
+def preview(picture: Picture, max_side: int) -> bytes:
+    """The picture as a JPEG that every browser shows, at most max_side pixels long."""
+    return encoded(compose.shrink(picture, max_side), _PREVIEW).data
+
+
+def _thumbnail(page: Page, file: str) -> str:
+    def make() -> str:
+        small = compose.shrink(page.services.paint_service.read(Path(file).read_bytes()), _THUMBNAIL_PX)
+        return str(page.services.storage.write("anime.jpg", preview(small, _THUMBNAIL_PX)))
+
+    return told(page, make)  # type: ignore[no-any-return]
+
+
+def safe_stem(file: Path) -> str:
+    """The upload's name without folders, extension, control characters and what file systems dislike."""
+    stem = re.sub(r"[^\w .()+-]", "_", file.stem).strip(" .")[:80]
+    return stem or "photo"
+
+
+def _free_name(file: Path, taken: set[str]) -> str:
+    """The file's name, numbered when another in the ZIP has it."""
+    name, number = file.name, 2
+    while name.lower() in taken:
+        name, number = f"{file.stem}-{number}{file.suffix}", number + 1
+    taken.add(name.lower())
+    return name
+
+
+def style_thumbnail(services: Services, style: str, photo: Path, side_px: int = 160) -> bytes:
+    """A square of the photo's middle in the style, as WebP."""
+    picture = read_image(photo)  # ours: limits are for uploads
+    height, width = picture.rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 3, (width - side) // 2
+    square = replace(picture, rgb=picture.rgb[top : top + side, left : left + side].copy(), alpha=None)
+    painted = services.paint_service.paint(compose.shrink(square, 2 * side_px), PaintOptions(style))
+    small = compose.shrink(painted, side_px)
+    return encoded(small, WriteOptions(format="WEBP", quality=80, strip_metadata=True)).data
+
+
+def steps_of(progress: Callable[..., Any], description: str = "") -> Step:
+    """Progress for the thread that paints: Gradio knows the visitor only in the handler's own context."""
+    context = contextvars.copy_context()
+    started = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        left = (time.monotonic() - started) / max(done, 1) * (total - done)
+        line = description.format(done=done, total=total, left=f"{int(left // 60)}:{int(left % 60):02}")
+        context.run(progress, (done, total), line or None)
+
+    return on_step
