@@ -29,6 +29,7 @@ from PIL import Image
 
 from bench import REFERENCE, animeganv2
 from photo2anime.inference.runtime import cpu_threads
+from photo2anime.options import VideoOptions
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import list_styles
 from photo2anime.types import RGB, Batch, MeanColor
@@ -117,11 +118,9 @@ def speed_table(height: int, width: int, args: Namespace) -> str:
 
 
 def paint_clip(clip: Path, stylizer: Stylizer) -> Speed:
-    """One run of the command without its parser; the time inside the network is that of its calls."""
-    from photo2anime.cli import _parser
-
+    """One run of the command without its command line; the time inside the network is that of its calls."""
     target = clip.with_name("painted.mp4")
-    args = _parser().parse_args(["video", str(clip), "-o", str(target), "--overwrite"])
+    options = VideoOptions(str(clip), str(target), overwrite=True)
     inside = 0.0
     network = stylizer.network
 
@@ -137,7 +136,7 @@ def paint_clip(clip: Path, stylizer: Stylizer) -> Speed:
     began = time.perf_counter()
     try:
         with VideoSource(clip) as source:
-            run = Run(args, source, stylizer)
+            run = Run(options, source, stylizer)
             run.to_video()()
     finally:
         stylizer.network = network

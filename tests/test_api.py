@@ -23,13 +23,14 @@ pytest.importorskip("gradio")
 from starlette.testclient import TestClient
 
 from photo2anime import Photo2AnimeError, list_styles
+from photo2anime.options import PaintOptions
 from photo2anime.web.api.routes import build_api
 from photo2anime.web.app import create_app
 from photo2anime.web.errors import HttpError
 from photo2anime.web.server.access import RateLimit
 from photo2anime.web.server.jobs import Job, Jobs
 from photo2anime.web.server.middleware import ServerMiddleware
-from photo2anime.web.server.paint_service import PaintOptions, PaintService
+from photo2anime.web.server.paint_service import PaintService
 from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
 

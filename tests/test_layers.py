@@ -39,7 +39,7 @@ LAYERS = {  # each module or room may import those of lower rank, and a room wha
     "painting.compose": 4,
     "painting.portraits": 5,
     "painting.stylizer": 6,
-    "options": 6,
+    "options": 7,
     "painting.comparison": 7,
     "video": 8,
     "train.config": 9,

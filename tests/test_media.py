@@ -19,10 +19,10 @@ from clips import make_clip, moving, stamps_of
 from conftest import photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
+from photo2anime.options import PaintOptions
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.train.data.films import Footage
 from photo2anime.train.data.films import pictures_of as footage_pictures
-from photo2anime.types import Look
 from photo2anime.video.live import newest_frames
 from photo2anime.video.media import open_input
 from photo2anime.video.paint_video import paint_video, stills
@@ -103,7 +103,7 @@ def test_what_a_file_names_is_never_opened(tmp_path: Path, private: Path, identi
                 door()
             assert "\n" not in str(refused.value) and "private" not in str(refused.value)
         with pytest.raises(Photo2AnimeError):
-            paint_video(file, tmp_path / "out.mp4", identity, Look())
+            paint_video(file, tmp_path / "out.mp4", identity, PaintOptions())
         assert not watch.touched()
     assert sorted(f.name for f in tmp_path.iterdir()) == sorted([name, "private.ts"])
 

@@ -23,10 +23,10 @@ pytest.importorskip("gradio")
 
 from photo2anime import list_styles
 from photo2anime.images.image_io import WriteOptions, write_image
+from photo2anime.options import PaintOptions
 from photo2anime.types import Picture
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
-from photo2anime.web.server.paint_service import PaintOptions
 from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
 from photo2anime.web.text import CHINESE, ENGLISH

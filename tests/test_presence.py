@@ -19,12 +19,12 @@ from server import serving
 pytest.importorskip("gradio")
 import httpx
 
+from photo2anime.options import PaintOptions
 from photo2anime.web.errors import HttpError
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
 from photo2anime.web.server import visitors
 from photo2anime.web.server.jobs import Job, Jobs
-from photo2anime.web.server.paint_service import PaintOptions
 from photo2anime.web.server.services import Services
 from photo2anime.web.server.visitors import RunningWork, Visitors, session_of
 from photo2anime.web.settings import Settings

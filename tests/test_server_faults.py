@@ -24,13 +24,14 @@ pytest.importorskip("gradio")
 
 from starlette.testclient import TestClient
 
+from photo2anime.options import PaintOptions
 from photo2anime.styles import list_styles
 from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
 from photo2anime.web.error_messages import page_message_of
 from photo2anime.web.errors import DamagedError, EmptyError, HttpError, NotAClipError, without_flags
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
-from photo2anime.web.server.paint_service import PaintOptions, PaintService
+from photo2anime.web.server.paint_service import PaintService
 from photo2anime.web.server.services import Services
 from photo2anime.web.server.video_worker import Order
 from photo2anime.web.settings import Settings
@@ -289,7 +290,7 @@ def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> N
 
 def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
-    order = Order("paint", str(clip), str(tmp_path / "out.mp4"), style="hayao")
+    order = Order("paint", str(clip), str(tmp_path / "out.mp4"), PaintOptions())
     worker = subprocess.Popen(
         [sys.executable, "-m", "photo2anime.web.server.video_worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

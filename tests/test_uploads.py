@@ -18,11 +18,11 @@ pytest.importorskip("gradio")
 
 from starlette.testclient import TestClient
 
+from photo2anime.options import PaintOptions
 from photo2anime.web.page import video_handlers
 from photo2anime.web.page.handlers import Page, PageError
 from photo2anime.web.server import uploads
 from photo2anime.web.server.file_types import EMPTY, HEAD_BYTES, UNKNOWN, extension_of, is_clip, is_picture
-from photo2anime.web.server.paint_service import PaintOptions
 from photo2anime.web.text import CHINESE, ENGLISH
 from test_api import PNG, Opened, error_of, opened, whole  # noqa: F401
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import io
-import math
 import os
 import signal
 import sys
@@ -14,7 +12,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
-from photo2anime.commands.arguments import add_look_arguments, number
+from photo2anime.commands.paint import add_paint_command
+from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
 from photo2anime.commands.train import add_train_commands
 from photo2anime.commands.video import add_video_commands
@@ -96,7 +95,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="photo2anime", description="Turns photos into anime, offline, on any computer.")
     parser.add_argument("--version", action="version", version=f"photo2anime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_paint(commands)
+    add_paint_command(commands)
     styles = commands.add_parser("styles", help="list the installed styles")
     styles.add_argument("--json", action="store_true", help="one JSON object a line")
     styles.set_defaults(run=_styles)
@@ -105,47 +104,8 @@ def _parser() -> ArgumentParser:
     add_video_commands(commands)
     add_serve_command(commands)
     add_train_commands(commands)
+    add_publish_commands(commands)
     return parser
-
-
-def _add_paint(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
-    p = commands.add_parser(
-        "paint",
-        help="paint photos",
-        description="Paints photos. The result of a/b.jpg is a/b-STYLE.jpg unless -o says otherwise.",
-    )
-    p.add_argument("photos", nargs="+", metavar="PHOTO", help="a photo, a folder with -r, or - for standard input")
-    p.add_argument("-o", "--out", metavar="FILE|DIR", help="where to; - is standard output")
-    p.add_argument(
-        "-s", "--style", default="hayao", metavar="STYLE", help="a style, an .onnx file, several with commas, or all"
-    )
-    add_look_arguments(p)
-    p.add_argument("--compare", action="store_true", help="one sheet of the photo in all styles, for choosing")
-    p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
-    p.add_argument(
-        "-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own"
-    )
-    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
-    p.add_argument("-r", "--recursive", action="store_true", help="paint all photos in folders and their subfolders")
-    p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
-    p.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace a file that is there, even the photo itself; without it only results under the usual name, "
-        "PHOTO-STYLE, are made anew",
-    )
-    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
-    p.add_argument(
-        "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
-    )
-    p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
-    p.set_defaults(run=_paint)
-
-
-def _paint(args: Namespace) -> int:
-    from photo2anime.commands.paint_files import paint_all
-
-    return paint_all(args)
 
 
 def _styles(args: Namespace) -> int:
@@ -172,11 +132,3 @@ def _doctor(args: Namespace) -> int:
             print(f"    mend: {finding.mend}")
             healthy = False
     return 0 if healthy else 1
-
-
-def _percent(text: str) -> int:
-    return int(number(text, "is outside 1 to 100", 1, 100))
-
-
-def _megapixels(text: str) -> float:
-    return number(text, "is not a number of megapixels", 1e-6, math.inf)

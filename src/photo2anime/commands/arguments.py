@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import math
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from importlib.util import find_spec
-from typing import get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from photo2anime.types import DEVICES, FaceChoice, LineWeight, Photo2AnimeError, Precision
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Record = TypeVar("Record", bound=DataclassInstance)
+
 
 def add_look_arguments(p: ArgumentParser) -> None:
-    """Adds what a Look holds, --device, --tile and --max-side."""
+    """Adds what PaintOptions and LoadOptions hold, but for the style and --side-by-side."""
     p.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="1 is the full style, 0 the photo")
     p.add_argument("--keep-color", action="store_true", help="keep the photo's own colours")
     p.add_argument(
@@ -42,7 +48,19 @@ def add_look_arguments(p: ArgumentParser) -> None:
         help="of the network: int8 where this processor is faster with it (default), or always one",
     )
     p.add_argument("--device", default="auto", choices=DEVICES)
-    p.add_argument("--tile", type=positive, metavar="PX", help="paint in windows of this side; default: by free memory")
+    p.add_argument(
+        "--tile",
+        type=positive,
+        dest="tile_px",
+        metavar="PX",
+        help="paint in windows of this side; default: by free memory",
+    )
+
+
+def record_of(kind: type[Record], args: Namespace, **others: Any) -> Record:
+    """A record of that kind, its fields out of args by their names; others: fields that args lack or call otherwise."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in vars(args).items() if name in names} | others)
 
 
 def share(text: str) -> float:
@@ -75,3 +93,13 @@ def need(work: str, extra: str, *modules: str) -> None:
     """Raises Photo2AnimeError when one of the modules that work needs is not installed; extra brings them."""
     if missing := [name for name in modules if find_spec(name) is None]:
         raise Photo2AnimeError(f"{work} needs {', '.join(missing)}: pip install 'photo2anime[{extra}]'")
+
+
+def need_torch() -> None:
+    """Raises Photo2AnimeError when what training needs is not installed."""
+    need("training", "train", "torch", "onnx", "safetensors")
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name for name in text.split(",") if name)

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,35 +15,38 @@ from photo2anime.commands.sources import STANDARD, Job, find_sources, names_a_fi
 from photo2anime.images.color_codes import GAIN_MAP
 from photo2anime.images.image_io import (
     FORMATS,
-    WriteOptions,
     encode_image,
     extension,
     read_image,
     writable_format,
     write_image,
 )
+from photo2anime.options import PhotosOptions
 from photo2anime.painting import compose, portraits
 from photo2anime.painting.comparison import Comparison
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import installed_styles, list_styles, shipped_styles
-from photo2anime.types import Look, MemoryRanOutError, PaintedFace, Painting, Photo2AnimeError, Picture
+from photo2anime.types import MemoryRanOutError, PaintedFace, Painting, Photo2AnimeError, Picture
 
 
-def paint_all(args: Namespace) -> int:
-    """Paints args.photos in args.style, prints a line for each result, and returns the exit code."""
-    if args.compare and args.side_by_side:
+def paint_files(options: PhotosOptions) -> int:
+    """Paints options.photos in options.styles, prints a line for each result, and returns the exit code."""
+    if options.compare and options.paint.side_by_side:
         raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
-    loaded = _load_styles(args)
-    portraits.check_choice(args.faces, loaded[0].face_painters)
-    stylizers: Sequence[Stylizer | Comparison] = [Comparison(loaded)] if args.compare else loaded
+    loaded = _load_styles(options)
+    portraits.check_choice(options.paint.faces, loaded[0].face_painters)
+    stylizers: Sequence[Stylizer | Comparison] = [Comparison(loaded)] if options.compare else loaded
     known = {*(s.card.name for s in stylizers), *list_styles(), Comparison.NAME}
-    suffix = f".{args.format}" if args.format else None
-    to_folder = args.out if args.out and args.out != STANDARD and not names_a_file(args.out) else None
-    found = find_sources(args.photos, recursive=args.recursive, out=to_folder, suffix=suffix, style_names=sorted(known))
+    to_folder = options.out if options.out and options.out != STANDARD and not names_a_file(options.out) else None
+    found = find_sources(
+        options.photos, recursive=options.recursive, out=to_folder, suffix=options.suffix, style_names=sorted(known)
+    )
     for line in [*found.notes, *found.failures]:
         print(line, file=sys.stderr)
-    _check_out(args, len(found.jobs) * len(stylizers))
-    painter = Painter(args, stylizers, {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD})
+    _check_out(options, len(found.jobs) * len(stylizers))
+    painter = Painter(
+        options, stylizers, {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD}
+    )
     failed = len(found.failures)
     for job in painter.with_progress(found.jobs):
         try:
@@ -58,12 +60,12 @@ def paint_all(args: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _load_styles(args: Namespace) -> list[Stylizer]:
+def _load_styles(options: PhotosOptions) -> list[Stylizer]:
     """The styles that were asked for. Of those that came with `all` a broken one of the user's own is only told of."""
     names: dict[str, bool] = {}  # whether it was asked for by name
-    for name in ("all",) if args.compare else (part.strip() for part in args.style.split(",")):
+    for name in ("all",) if options.compare else (part.strip() for part in options.styles):
         if name.lower() == "all":
-            offered = [name for name, card in list_styles().items() if card.free or not args.free]
+            offered = [name for name, card in list_styles().items() if card.free or not options.load.free]
             names = dict.fromkeys(offered, False) | names
         elif name:
             names[name] = True
@@ -75,9 +77,7 @@ def _load_styles(args: Namespace) -> list[Stylizer]:
     loaded = []
     for name, by_name in names.items():
         try:
-            loaded.append(
-                Stylizer.load(name, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free)
-            )
+            loaded.append(options.load.stylizer(name))
         except Photo2AnimeError as error:
             if by_name or name in shipped_styles():
                 raise
@@ -85,20 +85,20 @@ def _load_styles(args: Namespace) -> list[Stylizer]:
     return loaded
 
 
-def _check_out(args: Namespace, results: int) -> None:
+def _check_out(options: PhotosOptions, results: int) -> None:
     """Raises Photo2AnimeError for an -o that cannot hold what is asked, before anything is painted."""
-    to_stdout = args.out == STANDARD or (args.out is None and STANDARD in args.photos)
+    to_stdout = options.out == STANDARD or (options.out is None and STANDARD in options.photos)
     if to_stdout and results > 1:
         raise Photo2AnimeError(f"standard output takes one picture, not {results}; give a folder with -o")
     if to_stdout and sys.stdout.isatty():
         raise Photo2AnimeError("a picture would be written to the terminal; give -o, or redirect the output")
-    if to_stdout and args.json:
+    if to_stdout and options.json:
         raise Photo2AnimeError("--json and the picture both want standard output; give -o FILE")
-    if args.out and not to_stdout and names_a_file(args.out):
+    if options.out and not to_stdout and names_a_file(options.out):
         if results > 1:
-            raise Photo2AnimeError(f"-o {args.out} is one file for {results} results; give a folder")
-        if args.format and FORMATS[Path(args.out).suffix.lower()] != FORMATS[f".{args.format}"]:
-            raise Photo2AnimeError(f"-o {args.out} and -f {args.format} disagree; leave -f out")
+            raise Photo2AnimeError(f"-o {options.out} is one file for {results} results; give a folder")
+        if options.suffix and FORMATS[Path(options.out).suffix.lower()] != options.write.format:
+            raise Photo2AnimeError(f"-o {options.out} and -f {options.suffix[1:]} disagree; leave -f out")
 
 
 _SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
@@ -107,15 +107,8 @@ _SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
 class Painter:
     """Paints one photo after the other as the arguments say and tells of each. sources: real paths not to write to."""
 
-    def __init__(self, args: Namespace, stylizers: Sequence[Stylizer | Comparison], sources: set[str]) -> None:
-        self.args, self.stylizers, self.sources = args, stylizers, sources
-        self.options = WriteOptions(
-            format=FORMATS[f".{args.format}"] if args.format else None,
-            quality=args.quality,
-            strip_metadata=args.strip_metadata,
-            overwrite=args.overwrite,
-        )
-        self.look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
+    def __init__(self, options: PhotosOptions, stylizers: Sequence[Stylizer | Comparison], sources: set[str]) -> None:
+        self.options, self.stylizers, self.sources = options, stylizers, sources
         self.said: set[str] = set()
         self.written: dict[Path, str] = {}
         self.bar: Any = None
@@ -132,14 +125,14 @@ class Painter:
             if target is not None and self._skip(job, target):
                 continue
             picture = picture or self._read(job)
-            painting = stylizer.paint_picture(picture, self.look)
-            painted = compose.beside(picture, painting.picture) if self.args.side_by_side else painting.picture
+            painting = stylizer.paint_picture(picture, self.options.paint.look)
+            painted = compose.beside(picture, painting.picture) if self.options.paint.side_by_side else painting.picture
             for warning in painting.warnings:
                 self._say(f"{job.source}: {warning}", sys.stderr)
             if target is None:
-                sys.stdout.buffer.write(encode_image(painted, self.options))
+                sys.stdout.buffer.write(encode_image(painted, self.options.write))
                 continue
-            write_image(target, painted, self.options, source=None if job.source == STANDARD else job.source)
+            write_image(target, painted, self.options.write, source=None if job.source == STANDARD else job.source)
             self.written[target] = job.source
             self._tell(job, target, stylizer, replace(painting, picture=painted), time.perf_counter() - started)
 
@@ -154,12 +147,12 @@ class Painter:
             raise Photo2AnimeError(f"{target} is itself a photo to paint; give another -o")
         if not os.path.lexists(target):
             return False
-        if not self.args.skip_existing:
-            named, own = self.args.out and names_a_file(self.args.out), real == os.path.realpath(job.source)
-            if named and not own and not self.args.overwrite:  # own: write_image has its say
+        if not self.options.skip_existing:
+            named, own = self.options.out and names_a_file(self.options.out), real == os.path.realpath(job.source)
+            if named and not own and not self.options.write.overwrite:  # own: write_image has its say
                 raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
             return False
-        if self.args.json:
+        if self.options.json:
             self._say(json.dumps({"source": job.source, "target": str(target), "skipped": True}))
         else:
             self._say(f"{target}  is there already")
@@ -170,7 +163,7 @@ class Painter:
         if job.source == STANDARD and sys.stdin is None:
             raise Photo2AnimeError("standard input is closed; give a file")
         source = sys.stdin.buffer if job.source == STANDARD else job.source
-        picture = read_image(source, max_megapixels=self.args.max_megapixels)
+        picture = read_image(source, max_megapixels=self.options.max_megapixels)
         if picture.frames > 1 and picture.format == "TIFF":
             self._say(f"{job.source}: only the first of its {picture.frames} pages is painted", sys.stderr)
         elif picture.frames > 1:
@@ -182,11 +175,11 @@ class Painter:
             if note not in _SAID_ONCE or note not in self.said:
                 self._say(f"{job.source}: {note}", sys.stderr)
             self.said.add(note)
-        return compose.shrink(picture, self.args.max_side) if self.args.max_side else picture
+        return compose.shrink(picture, self.options.paint.max_side) if self.options.paint.max_side else picture
 
     def _target(self, job: Job, style: str, picture: Picture | None) -> Path | None:
         """Where a result goes; None is standard output, or not known yet without the picture."""
-        out, source = self.args.out, Path("stdin.png" if job.source == STANDARD else job.source)
+        out, source = self.options.out, Path("stdin.png" if job.source == STANDARD else job.source)
         if out == STANDARD or (out is None and job.source == STANDARD):
             return None
         if out and names_a_file(out):
@@ -194,8 +187,8 @@ class Painter:
         if out is None and job.source.startswith(("/dev/", "/proc/")):
             raise Photo2AnimeError("came through a pipe and has no folder for its result; give -o")
         folder = source.parent if out is None else Path(out) / job.below
-        if self.args.format:
-            suffix = f".{self.args.format}"
+        if self.options.suffix:
+            suffix = self.options.suffix
         elif source.suffix.lower() in FORMATS:
             suffix = source.suffix
         elif picture is None:
@@ -208,7 +201,7 @@ class Painter:
         self, job: Job, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float
     ) -> None:
         height, width = painting.picture.rgb.shape[:2]
-        if not self.args.json:
+        if not self.options.json:
             self._say(f"{target}  {width}x{height}  {seconds:.1f} s on {stylizer.device}")
             return
         facts = {"source": job.source, "target": str(target), "style": stylizer.card.name, "width": width}
@@ -219,7 +212,7 @@ class Painter:
     def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
         """One line on standard error; with --json one on standard output too."""
         self._say(f"{job.source}: {error}", sys.stderr)
-        if self.args.json:
+        if self.options.json:
             self._say(json.dumps({"source": job.source, "error": str(error)}))
 
     def _say(self, line: str, stream: TextIO | None = None) -> None:

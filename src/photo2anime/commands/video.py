@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from dataclasses import fields
-from pathlib import Path
+from typing import Any
 
-from photo2anime.commands.arguments import add_look_arguments, need, number, share
-from photo2anime.types import Look, Photo2AnimeError
-
-_SEGMENT_FRAMES = 240  # what stopping a run can cost
+from photo2anime.commands.arguments import add_look_arguments, need, number, record_of, share
+from photo2anime.options import LiveOptions, LoadOptions, PaintOptions, VideoOptions
+from photo2anime.types import Photo2AnimeError
 
 
 def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
@@ -21,7 +19,7 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
         description="Paints a video. The result of a/b.mp4 is a/b-STYLE.mp4 unless -o says otherwise; MOV, MKV, WebM, "
         "GIF, WebP, APNG and AVIF stay what they are, all else becomes MP4.",
     )
-    p.add_argument("video", metavar="IN", help="a video or an animated picture")
+    p.add_argument("source", metavar="IN", help="a video or an animated picture")
     p.add_argument("-o", "--out", metavar="OUT", help="a file (.mp4 .mov .mkv .webm .gif .webp .png .avif) or a folder")
     _add_painting(p)
     p.add_argument(
@@ -42,7 +40,7 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.add_argument("--resume", action="store_true", help="go on where the same command was stopped")
     p.add_argument("--preview", action="store_true", help="paint one still for each second instead")
     p.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    p.set_defaults(run=_video, segment_frames=_SEGMENT_FRAMES)
+    p.set_defaults(run=_video)
 
     p = commands.add_parser("live", help="paint a camera in a window", description="Paints what a camera sees.")
     p.add_argument("source", nargs="?", default="0", metavar="CAMERA|VIDEO", help="a camera's number, or a video file")
@@ -52,20 +50,14 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
     p.set_defaults(run=_live)
 
 
-def default_arguments(source: Path, target: Path, look: Look) -> Namespace:
-    """What the command line would give `photo2anime video SOURCE -o TARGET --overwrite`, painted as look says."""
-    parser = ArgumentParser()
-    add_video_commands(parser.add_subparsers())
-    args = parser.parse_args(["video", str(source), "-o", str(target), "--overwrite"])
-    for field in fields(look):
-        setattr(args, field.name, getattr(look, field.name))
-    return args
-
-
 def _add_painting(p: ArgumentParser) -> None:
     p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
     add_look_arguments(p)
     p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
+
+
+def _painting(args: Namespace) -> dict[str, Any]:
+    return {"paint": record_of(PaintOptions, args), "load": record_of(LoadOptions, args)}
 
 
 def _video(args: Namespace) -> int:
@@ -75,14 +67,14 @@ def _video(args: Namespace) -> int:
     except ImportError as error:  # it is there, but a library under it would not load
         raise Photo2AnimeError(f"video cannot start ({error}); is there enough memory?") from error
 
-    return video(args)
+    return video(record_of(VideoOptions, args, **_painting(args)))
 
 
 def _live(args: Namespace) -> int:
     need("video", "video", "av", "cv2")
     from photo2anime.video.live import live
 
-    return live(args)
+    return live(record_of(LiveOptions, args, **_painting(args)))
 
 
 def _seconds(text: str) -> float:

@@ -6,23 +6,23 @@ import json
 import os
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from photo2anime import __version__
 from photo2anime.images.image_io import WriteOptions, write_image
+from photo2anime.options import VideoOptions
 from photo2anime.painting import compose
 from photo2anime.painting.stylizer import Stylizer
-from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
+from photo2anime.types import RGB, Photo2AnimeError, Picture
 from photo2anime.video import animation
 from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, usual_codec
 from photo2anime.video.face_tracking import FramePainter
-from photo2anime.video.frames import Facts, Frame
+from photo2anime.video.frames import Facts, Frame, in_yuv
 from photo2anime.video.mux import Muxer
 from photo2anime.video.output_file import choose_target, sync, told_as_ours
 from photo2anime.video.prefetch import prefetch
@@ -37,54 +37,51 @@ Source = VideoSource | animation.AnimationSource
 Progress = Callable[[int, int | None], None]  # frames done, frames in all as far as is known
 
 
-def video(args: Namespace) -> int:
-    """Paints args.video and returns the exit code: 0 done, 1 done as far as the file could be read."""
+def video(options: VideoOptions) -> int:
+    """Paints options.source and returns the exit code: 0 done, 1 done as far as the file could be read."""
     try:
-        return _video(args)
+        return _video(options)
     except MemoryError:
-        why = f"{args.video}: memory ran out; try --max-side or --tile, or close other programs"
-        return _failed(args, Photo2AnimeError(why))
+        why = f"{options.source}: memory ran out; try --max-side or --tile, or close other programs"
+        return _failed(options, Photo2AnimeError(why))
 
 
-def _video(args: Namespace) -> int:
-    stylizer = Stylizer.load(
-        args.style, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free
-    )
+def _video(options: VideoOptions) -> int:
+    stylizer = options.load.stylizer(options.paint.style)
     started = time.perf_counter()
-    if args.end is not None and args.end <= args.start:
-        raise Photo2AnimeError(f"--end {args.end:g} is not after --start {args.start:g}")
+    if options.end is not None and options.end <= options.start:
+        raise Photo2AnimeError(f"--end {options.end:g} is not after --start {options.start:g}")
     try:
-        source = _open(Path(args.video), args)
+        source = _open(Path(options.source), options)
     except Photo2AnimeError as error:
-        return _failed(args, error)
-    with source, closing(Run(args, source, stylizer)) as run:
-        if args.preview:
+        return _failed(options, error)
+    with source, closing(Run(options, source, stylizer)) as run:
+        if options.preview:
             return run.preview()
         paint = run.to_animation if run.is_animation else run.to_video()
         try:
             with told_as_ours(run.target):
                 paint()
         except Photo2AnimeError as error:
-            return _failed(args, error)
+            return _failed(options, error)
     run.tell(time.perf_counter() - started)
     return 1 if source.losses.told() else 0
 
 
 class Run:
-    """One video on its way. args: what the command line was given. progress: told of each painted frame.
+    """One video on its way. options: what was asked for. progress: told of each painted frame.
 
     Close it in the end: what is painted is then open to other runs, and gone where nothing is worth keeping.
     """
 
     def __init__(
-        self, args: Namespace, source: Source, stylizer: Stylizer, progress: Progress = lambda done, total: None
+        self, options: VideoOptions, source: Source, stylizer: Stylizer, progress: Progress = lambda done, total: None
     ) -> None:
-        self.args, self.source, self.stylizer, self.progress = args, source, stylizer, progress
-        self.target = choose_target(args, source.file, stylizer.card.name)
+        self.options, self.source, self.stylizer, self.progress = options, source, stylizer, progress
+        self.target = choose_target(options, source.file, stylizer.card.name)
         self.is_animation = self.target.suffix.lower() in animation.FORMATS
-        look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
-        self.frame_painter = FramePainter(stylizer, look)
-        self.steady = Steady(args.steady)
+        self.frame_painter = FramePainter(stylizer, options.paint.look)
+        self.steady = Steady(options.steady)
         self.segments = Segments(self.target, self._settings())
         self.painted = 0
         self.notes: list[str] = []
@@ -98,19 +95,21 @@ class Run:
 
     def to_video(self) -> Callable[[], None]:
         """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
-        args, source = self.args, self.source
-        facts = _tagged(source.facts)
+        options, source = self.options, self.source
+        facts = in_yuv(source.facts)
         format, codec = usual_codec(self.target.suffix.lower(), facts.alpha)
-        codec = args.codec or codec
-        encoding = plan_encoding(facts, source.matrix, format, codec, args.crf, args.pix_fmt, 1 + args.side_by_side)
+        codec = options.codec or codec
+        encoding = plan_encoding(
+            facts, source.matrix, format, codec, options.crf, options.pix_fmt, 1 + options.paint.side_by_side
+        )
         if facts.alpha and not encoding.alpha:
             self.say(f"transparency is lost: {codec} in {format} cannot hold it; -o NAME.webm or -o NAME.mov can")
         self._note_sizes(facts, encoding.height, encoding.width)
-        muxer = Muxer(source, encoding, format, audio=not args.no_audio, say=self.say)
+        muxer = Muxer(source, encoding, format, audio=not options.no_audio, say=self.say)
         muxer.check()
         self._say_notes()
         with told_as_ours(self.target):
-            self._go_on_from(self.segments.open(args.resume))
+            self._go_on_from(self.segments.open(options.resume))
         if self.segments.frames:
             self.say(f"going on after {self.segments.frames} frames that are done")
         return lambda: self._paint_segments(encoding, muxer)
@@ -143,10 +142,10 @@ class Run:
         segments.remove()
 
     def _segment(self, frames: Iterator[tuple[Frame, State]], begin: Callable[[], SegmentEncoder]) -> Any:
-        """The next args.segment_frames frames as (packets, shift, state after them); None when there are no more."""
+        """The next options.segment_frames frames as (packets, shift, state after them); None when there are no more."""
         encoder: SegmentEncoder | None = None
         last: State = {}
-        for frame, state in islice(frames, self.args.segment_frames):
+        for frame, state in islice(frames, self.options.segment_frames):
             encoder, last = encoder or begin(), state
             encoder.add(frame)
         return None if encoder is None else (*encoder.finish(), last)
@@ -161,7 +160,7 @@ class Run:
         painted = self._progress(self._stages(0), 0)
         frames = (frame for frame, _ in painted)
         try:
-            count = animation.write_animation(temporary, format, frames, self.source.facts, self.args.quality)
+            count = animation.write_animation(temporary, format, frames, self.source.facts, self.options.quality)
             if count < self.painted:
                 self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
             self._refuse_existing()
@@ -185,7 +184,7 @@ class Run:
             for frame, anime, painter_state in painted:
                 anime = self.steady(frame.rgb, anime)
                 state = self.steady.state | painter_state
-                if self.args.side_by_side:
+                if self.options.paint.side_by_side:
                     anime = compose.side_by_side(frame.rgb, anime)
                 yield replace(frame, rgb=anime, alpha=self._alpha(frame)), state
 
@@ -195,7 +194,7 @@ class Run:
         self.steady.state = state if "anime" in state else {}
 
     def _alpha(self, frame: Frame) -> Any:
-        if frame.alpha is None or not self.args.side_by_side:
+        if frame.alpha is None or not self.options.paint.side_by_side:
             return frame.alpha
         return compose.side_by_side(frame.alpha, frame.alpha)
 
@@ -212,7 +211,7 @@ class Run:
             self._go_on_from({})
             written = write_image(folder / f"{second:05}.jpg", Picture(self.frame_painter(frame.rgb)), WriteOptions())
             facts = {"second": second, "target": str(written)}
-            print(json.dumps(facts) if self.args.json else written, flush=True)
+            print(json.dumps(facts) if self.options.json else written, flush=True)
         return 1 if self.source.losses.told() else 0
 
     def say(self, note: str) -> None:
@@ -233,7 +232,7 @@ class Run:
             self.say(loss)
         facts = {"source": str(self.source.file), "target": str(self.target), "style": self.stylizer.card.name}
         fps = self.painted / max(seconds, 1e-9)
-        if self.args.json:
+        if self.options.json:
             figures = {"frames": self.painted, "seconds": round(seconds, 3), "fps": round(fps, 2)}
             print(json.dumps(facts | figures | {"device": self.stylizer.device, "notes": self.notes}), flush=True)
         else:
@@ -262,12 +261,14 @@ class Run:
 
     def _settings(self) -> dict[str, object]:
         """All that has to be equal for segments of two runs to fit together."""
-        args, stat = self.args, self.source.file.stat()
-        names = "codec crf pix_fmt max_side start end side_by_side strength keep_color faces face_strength drawn_px"
-        given = {name: getattr(args, name) for name in [*names.split(), "lines", "free", "steady", "segment_frames"]}
+        options, stat = self.options, self.source.file.stat()
+        given = {name: getattr(options, name) for name in ("codec", "crf", "pix_fmt", "start", "end", "steady")}
+        given |= {"segment_frames": options.segment_frames, "free": options.load.free, **asdict(options.paint)}
         source = {"source": str(self.source.file.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
         card = self.stylizer.card
-        return source | given | {"style": card.sha256 or args.style, "grade": card.grade, "version": __version__}
+        return (
+            source | given | {"style": card.sha256 or options.paint.style, "grade": card.grade, "version": __version__}
+        )
 
     def _note_sizes(self, facts: Facts, height: int, width: int) -> None:
         if height != facts.height or width not in (facts.width, 2 * facts.width):
@@ -277,25 +278,18 @@ class Run:
             )
 
     def _refuse_existing(self) -> None:
-        if self.target.exists() and not self.args.overwrite:
+        if self.target.exists() and not self.options.overwrite:
             raise Photo2AnimeError(f"{self.target} is there already; give another -o, or --overwrite")
 
 
-def _failed(args: Namespace, error: Photo2AnimeError) -> int:
+def _failed(options: VideoOptions, error: Photo2AnimeError) -> int:
     """Tells of a video that could not be painted, and gives the exit code."""
     print(f"photo2anime: {error}", file=sys.stderr, flush=True)
-    if args.json:
-        print(json.dumps({"source": args.video, "error": str(error)}), flush=True)
+    if options.json:
+        print(json.dumps({"source": options.source, "error": str(error)}), flush=True)
     return 1
 
 
-def _open(file: Path, args: Namespace) -> Source:
+def _open(file: Path, options: VideoOptions) -> Source:
     kind = animation.AnimationSource if file.is_file() and animation.is_animation(file) else VideoSource
-    return kind(file, max_side=args.max_side, start=args.start, end=args.end)
-
-
-def _tagged(facts: Facts) -> Facts:
-    """Facts with colour tags that fit pictures in YUV: RGB sources have none of their own."""
-    if facts.colors.matrix != 0:
-        return facts
-    return replace(facts, colors=replace(facts.colors, range=1, matrix=1))
+    return kind(file, max_side=options.paint.max_side, start=options.start, end=options.end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -83,3 +83,10 @@ class Losses:
         if self.missing_seconds:
             said.append(f"the file ends {self.missing_seconds:.2f} s before the end it announces; the rest is lost")
         return said
+
+
+def in_yuv(facts: Facts) -> Facts:
+    """Facts with colour tags that fit pictures in YUV: RGB sources have none of their own."""
+    if facts.colors.matrix != 0:
+        return facts
+    return replace(facts, colors=replace(facts.colors, range=1, matrix=1))

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from photo2anime.images.image_io import write_image
+from photo2anime.options import LiveOptions
 from photo2anime.painting import compose
-from photo2anime.painting.stylizer import Stylizer
-from photo2anime.types import RGB, Look, Photo2AnimeError, Picture
+from photo2anime.types import RGB, Photo2AnimeError, Picture
 from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.source import VideoSource
 from photo2anime.video.steady import Steady
 
 
-def live(args: Namespace) -> int:
-    """Paints args.source until its end, args.frames, Ctrl-C or the window is closed; tells how fast it was."""
-    stylizer = Stylizer.load(
-        args.style, device=args.device, tile_px=args.tile, precision=args.precision, free=args.free
-    )
-    look = Look(args.strength, args.keep_color, args.faces, args.face_strength, args.drawn_px, args.lines)
-    paint, steady = FramePainter(stylizer, look), Steady(args.steady)
-    show = _save_to(Path(args.save_stills)) if args.save_stills else _window()
+def live(options: LiveOptions) -> int:
+    """Paints options.source until its end, options.frames, Ctrl-C or the window is closed; tells how fast it was."""
+    stylizer = options.load.stylizer(options.paint.style)
+    paint, steady = FramePainter(stylizer, options.paint.look), Steady(options.steady)
+    show = _save_to(Path(options.save_stills)) if options.save_stills else _window()
     painted, started = 0, time.perf_counter()
     try:
-        for photo in newest_frames(args.source):
-            frame = compose.shrink(Picture(photo), args.max_side or max(photo.shape)).rgb
+        for photo in newest_frames(options.source):
+            frame = compose.shrink(Picture(photo), options.paint.max_side or max(photo.shape)).rgb
             if not show(steady(frame, paint(frame))):
                 break
             painted += 1
-            if painted == args.frames:
+            if painted == options.frames:
                 break
     except KeyboardInterrupt:
         pass  # the usual way to end it

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from photo2anime.images.image_io import why_not_written
+from photo2anime.options import VideoOptions
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video import animation
 from photo2anime.video.encoder import CONTAINERS
 
 
-def choose_target(args: Namespace, file: Path, style: str) -> Path:
+def choose_target(options: VideoOptions, file: Path, style: str) -> Path:
     """Where the result goes. Raises Photo2AnimeError when it cannot be written there or something is there already."""
     known = {**CONTAINERS, **animation.FORMATS}
     suffix = file.suffix.lower() if file.suffix.lower() in known else ".mp4"
-    target = Path(args.out) if args.out else file.with_name(f"{file.stem}-{style}{suffix}")
-    if args.out and (args.out.endswith(("/", "\\")) or target.is_dir()):
+    target = Path(options.out) if options.out else file.with_name(f"{file.stem}-{style}{suffix}")
+    if options.out and (options.out.endswith(("/", "\\")) or target.is_dir()):
         target = target / f"{file.stem}-{style}{suffix}"
     if target.suffix.lower() not in known:
         raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(known)}")
-    if target.exists() and not args.overwrite and not args.preview:
+    if target.exists() and not options.overwrite and not options.preview:
         raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
     with told_as_ours(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from photo2anime.commands.video import default_arguments
+from photo2anime.options import PaintOptions, VideoOptions
 from photo2anime.painting.stylizer import Stylizer
-from photo2anime.types import Look, Picture
+from photo2anime.types import Picture
 from photo2anime.video.convert import Progress, Run
 from photo2anime.video.source import VideoSource
 
 
 def paint_video(
-    source: Path, target: Path, stylizer: Stylizer, look: Look, *, progress: Progress = lambda done, total: None
+    source: Path,
+    target: Path,
+    stylizer: Stylizer,
+    options: PaintOptions,
+    *,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Source painted into target as `photo2anime video` does by default, with its sound; whole or not at all.
 
     progress: called after each frame with how many are done and how many there are, as far as the file tells (else
     None); what it raises ends the work, and nothing is left behind. Raises Photo2AnimeError for what is no video.
     """
-    args = default_arguments(source, target, look)
     with VideoSource(source) as opened:
-        run = Run(args, opened, stylizer, progress)
+        run = Run(VideoOptions(str(source), str(target), options, overwrite=True), opened, stylizer, progress)
         try:
             run.to_video()()
         except BaseException:

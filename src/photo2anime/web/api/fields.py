@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from photo2anime.images.image_io import FORMATS, WriteOptions
+from photo2anime.options import PaintOptions
 from photo2anime.types import FaceChoice, LineWeight
-from photo2anime.web.server.paint_service import PaintOptions
 
 
 class PaintFields(BaseModel):
@@ -32,13 +32,13 @@ class PaintFields(BaseModel):
     def options(self) -> PaintOptions:
         """How to paint."""
         return PaintOptions(
-            self.style.lower(),
-            self.strength,
-            self.keep_color,
-            self.faces,
-            self.lines,
-            self.side_by_side,
-            self.max_side,
+            style=self.style.lower(),
+            strength=self.strength,
+            keep_color=self.keep_color,
+            faces=self.faces,
+            lines=self.lines,
+            side_by_side=self.side_by_side,
+            max_side=self.max_side,
         )
 
     def write(self) -> WriteOptions:

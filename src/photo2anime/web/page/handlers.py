@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from photo2anime.images.image_io import WriteOptions, read_image
+from photo2anime.options import PaintOptions
 from photo2anime.painting import compose
 from photo2anime.types import Photo2AnimeError, Picture
 from photo2anime.web.error_messages import PageError, page_message_of
 from photo2anime.web.errors import HttpError
 from photo2anime.web.server.file_types import UNKNOWN
 from photo2anime.web.server.jobs import Job, Jobs
-from photo2anime.web.server.paint_service import PaintOptions, encoded
+from photo2anime.web.server.paint_service import encoded
 from photo2anime.web.server.services import Services, Step
 from photo2anime.web.settings import MB
 from photo2anime.web.text import Text

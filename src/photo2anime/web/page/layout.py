@@ -11,11 +11,11 @@ from typing import Any, get_args
 import gradio as gr
 from gradio.data_classes import ListFiles
 
+from photo2anime.options import PaintOptions
 from photo2anime.types import FaceChoice, LineWeight
 from photo2anime.web.error_messages import PageError
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Over, Page
-from photo2anime.web.server.paint_service import PaintOptions
 from photo2anime.web.server.services import Services
 from photo2anime.web.server.visitors import RunningWork
 from photo2anime.web.text import ENGLISH, Text, style_label

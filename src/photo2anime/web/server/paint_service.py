@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from photo2anime.images.image_io import WriteOptions, encode_image, extension, read_image, writable_format
+from photo2anime.options import PaintOptions
 from photo2anime.painting import compose
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import find_style, list_styles
 from photo2anime.types import (
-    FaceChoice,
-    LineWeight,
-    Look,
     NotAPictureError,
     Photo2AnimeError,
     Picture,
@@ -25,25 +23,7 @@ from photo2anime.types import (
 from photo2anime.web.errors import DamagedError, EmptyError
 from photo2anime.web.server.file_types import HEAD_BYTES, extension_of, is_picture
 
-_TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
-
-
-@dataclass(frozen=True, slots=True)
-class PaintOptions:
-    """What one painting is asked for; the command's flags of the same names. max_side: pixels, None for no limit."""
-
-    style: str = "hayao"
-    strength: float = 1.0
-    keep_color: bool = False
-    faces: FaceChoice = "auto"
-    lines: LineWeight = "medium"
-    side_by_side: bool = False
-    max_side: int | None = None
-
-    @property
-    def look(self) -> Look:
-        """What of this is asked of a Stylizer. Raises Photo2AnimeError when it is outside what is accepted."""
-        return Look(self.strength, self.keep_color, self.faces, lines=self.lines)
+TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +79,7 @@ class PaintService:
         key = card.name, precision
         with self._lock:
             if key not in self._stylizers:
-                tile_px = _TILE_PX if card.tiling == "exact" else None
+                tile_px = TILE_PX if card.tiling == "exact" else None
                 self._stylizers[key] = Stylizer.load(
                     card.name, device=self.device, tile_px=tile_px, precision=precision
                 )

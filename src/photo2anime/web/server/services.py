@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import IO, TypeVar
 
 from photo2anime.images.image_io import WriteOptions
+from photo2anime.options import PaintOptions
 from photo2anime.web.server.jobs import Job, Jobs
 from photo2anime.web.server.metrics import Metrics
-from photo2anime.web.server.paint_service import Painted, PaintOptions, PaintService
+from photo2anime.web.server.paint_service import Painted, PaintService
 from photo2anime.web.server.storage import Storage
 from photo2anime.web.server.visitors import Visitors
 from photo2anime.web.settings import Settings

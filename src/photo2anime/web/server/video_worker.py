@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from photo2anime.options import PaintOptions
+
 Answer = Literal["step", "done", "memory", "disk", "unreadable", "failed"]
 
 
@@ -28,11 +30,8 @@ class Order:
     task: Literal["paint", "stills"]
     source: str
     target: str
-    style: str = ""
+    options: PaintOptions
     device: str = "auto"
-    strength: float = 1.0
-    keep_color: bool = False
-    faces: str = "auto"
     count: int = 3
     memory_bytes: int = 0
     file_bytes: int = 0
@@ -41,12 +40,18 @@ class Order:
         """The order as the worker reads it."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
+    @classmethod
+    def of(cls, line: bytes) -> Order:
+        """The order that `line` gave."""
+        told = json.loads(line)
+        return cls(**told | {"options": PaintOptions(**told["options"])})
+
 
 def main() -> int:
     """Does what the order on standard input says; returns the exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what libraries print is not an answer
-    order = Order(**json.loads(sys.stdin.buffer.readline()))
+    order = Order.of(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     limit(order.memory_bytes, order.file_bytes)
     kind, message = _done(order, answers)
@@ -98,12 +103,10 @@ def _done(order: Order, answers: IO[str]) -> tuple[Answer, str]:
 
 def _paint(order: Order, step: object) -> None:
     from photo2anime.painting.stylizer import Stylizer
-    from photo2anime.types import Look
     from photo2anime.video import paint_video
 
-    stylizer = Stylizer.load(order.style, device=order.device, tile_px=_TILE_PX, precision="auto")
-    look = Look(order.strength, order.keep_color, order.faces)  # type: ignore[arg-type]
-    paint_video.paint_video(Path(order.source), Path(order.target), stylizer, look, progress=step)  # type: ignore[arg-type]
+    stylizer = Stylizer.load(order.options.style, device=order.device, tile_px=_TILE_PX, precision="auto")
+    paint_video.paint_video(Path(order.source), Path(order.target), stylizer, order.options, progress=step)  # type: ignore[arg-type]
 
 
 def _stills(order: Order) -> None:

@@ -1,0 +1,117 @@
+"""What a user may ask for, as records that command, page, API and Python share; fields are named as the flags are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from photo2anime.types import FaceChoice, LineWeight, Look, Precision
+
+if TYPE_CHECKING:
+    from photo2anime.images.image_io import WriteOptions
+    from photo2anime.painting.stylizer import Stylizer
+
+_SEGMENT_FRAMES = 240  # what stopping a run can cost
+
+
+@dataclass(frozen=True, slots=True)
+class PaintOptions:
+    """How one picture, or each frame of a video, is painted. style: a name, or the path of an .onnx file. max_side:
+    larger photos are shrunk to this longer side in pixels first; None is no limit. The rest is as in Look.
+    """
+
+    style: str = "hayao"
+    strength: float = 1.0
+    keep_color: bool = False
+    faces: FaceChoice = "auto"
+    lines: LineWeight = "medium"
+    side_by_side: bool = False
+    max_side: int | None = None
+    face_strength: float = 1.0
+    drawn_px: int | None = None
+
+    @property
+    def look(self) -> Look:
+        """What of this is asked of a Stylizer. Raises Photo2AnimeError when it is outside what is accepted."""
+        return Look(self.strength, self.keep_color, self.faces, self.face_strength, self.drawn_px, self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How the network of a style is loaded; as in Stylizer.load."""
+
+    device: str = "auto"
+    tile_px: int | None = None
+    precision: Precision = "auto"
+    free: bool = False
+
+    def stylizer(self, style: str) -> Stylizer:
+        """The style, loaded so. Raises Photo2AnimeError when it cannot be had."""
+        from photo2anime.painting.stylizer import Stylizer
+
+        return Stylizer.load(style, device=self.device, tile_px=self.tile_px, precision=self.precision, free=self.free)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotosOptions:
+    """Which photos are painted in which styles, and where the results go.
+
+    photos: files, folders, or - for standard input. out: a file, a folder, - for standard output, or None for beside
+    the photos. styles: as PaintOptions.style, or "all"; they stand in place of it. suffix: of the results, with its
+    dot; None keeps the photos' own. compare: one sheet of the photo in all styles. json: one object for each result.
+    """
+
+    photos: tuple[str, ...]
+    styles: tuple[str, ...]
+    paint: PaintOptions
+    load: LoadOptions
+    write: WriteOptions
+    out: str | None = None
+    suffix: str | None = None
+    compare: bool = False
+    recursive: bool = False
+    skip_existing: bool = False
+    max_megapixels: float = 300
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOptions:
+    """One video to paint. source: a video or an animated picture. out: a file, a folder, or None for beside the source.
+
+    steady: against flicker, 0 to 1. codec, crf, pix_fmt, quality: of the result; None takes what suits its format.
+    start, end: seconds of the source. resume: go on where a run with the same options was stopped. preview: one still
+    for each second instead. segment_frames: so many are decodable by themselves; what stopping a run can cost.
+    """
+
+    source: str
+    out: str | None = None
+    paint: PaintOptions = PaintOptions()
+    load: LoadOptions = LoadOptions()
+    steady: float = 0.7
+    codec: str | None = None
+    crf: int | None = None
+    pix_fmt: str | None = None
+    quality: int | None = None
+    start: float = 0.0
+    end: float | None = None
+    no_audio: bool = False
+    overwrite: bool = False
+    resume: bool = False
+    preview: bool = False
+    json: bool = False
+    segment_frames: int = _SEGMENT_FRAMES
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """A camera to paint. source: its number, or a video file. frames: stop after so many. save_stills: a folder that
+    painted frames are written to, in place of a window.
+    """
+
+    source: str = "0"
+    paint: PaintOptions = PaintOptions()
+    load: LoadOptions = LoadOptions()
+    steady: float = 0.7
+    frames: int | None = None
+    save_stills: str | None = None
