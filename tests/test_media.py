@@ -21,7 +21,7 @@ from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
 from photo2anime.options import PaintOptions
 from photo2anime.painting.stylizer import Stylizer
-from photo2anime.train.data.films import Footage
+from photo2anime.train.data.films import SourceFile
 from photo2anime.train.data.films import pictures_of as footage_pictures
 from photo2anime.video.live import newest_frames
 from photo2anime.video.media import open_input
@@ -86,7 +86,7 @@ def every_door(file: Path) -> list[Callable[[], object]]:
         lambda: open_input(file),
         lambda: VideoSource(file),
         lambda: list(newest_frames(str(file))),
-        lambda: list(footage_pictures(Footage(file.with_suffix(file.suffix), "x"), 1.0)),
+        lambda: list(footage_pictures(SourceFile(file.with_suffix(file.suffix), "x"), 1.0)),
         lambda: stills(file, 3),
     ]
 
@@ -98,7 +98,7 @@ def test_what_a_file_names_is_never_opened(tmp_path: Path, private: Path, identi
         file = tmp_path / name
         file.write_text(REFERENCES[name].format(place))
         watch = Watch(private)
-        for door in every_door(file)[: 3 if not Footage(file, "").is_film else 5]:
+        for door in every_door(file)[: 3 if not SourceFile(file, "").is_film else 5]:
             with pytest.raises(Photo2AnimeError, match="only names other files|not a video") as refused:
                 door()
             assert "\n" not in str(refused.value) and "private" not in str(refused.value)
@@ -167,7 +167,7 @@ def test_odd_names_are_read_and_written(tmp_path: Path, monkeypatch: pytest.Monk
     with Image.open(tmp_path / f"12:30 {name[:-4]}.gif") as gif:
         assert gif.format == "GIF"
     assert len(list(newest_frames(name))) == 4
-    assert len(list(footage_pictures(Footage(Path(name), "x"), 0.04))) == 4
+    assert len(list(footage_pictures(SourceFile(Path(name), "x"), 0.04))) == 4
 
 
 def _copied(file: Path) -> Path:

@@ -288,6 +288,12 @@ def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> N
     services.storage.remove()
 
 
+def test_an_order_reaches_the_worker_whole() -> None:
+    options = PaintOptions("shinkai", strength=0.5, faces="off", lines="broad", max_side=300)
+    order = Order("paint", "a.mp4", "b.mp4", options, memory_bytes=7)
+    assert Order.of(order.line()) == order
+
+
 def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", moving(200, 240, 320))
     order = Order("paint", str(clip), str(tmp_path / "out.mp4"), PaintOptions())

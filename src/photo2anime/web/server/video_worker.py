@@ -128,7 +128,7 @@ def _tell(answers: IO[str], kind: Answer, message: str) -> None:
     answers.flush()
 
 
-_TILE_PX = 1024  # as web.paint_service has it: bounds the memory of a frame
+_TILE_PX = 1024  # bounds the memory of a frame
 
 if __name__ == "__main__":
     sys.exit(main())
