@@ -184,7 +184,7 @@ def test_two_processes_equal_one_with_the_double_batch(folders: tuple[Path, Path
     program.write_text(
         "import sys; from pathlib import Path; from dataclasses import replace\n"
         "import torch; torch.set_num_threads(1)\n"
-        "from photo2anime.train import adversarial\n"
+        "from photo2anime.train.learning import adversarial\n"
         "from test_adversarial import TINY; from test_train import TinyFeatures\n"
         "adversarial.load_features = lambda _: TinyFeatures()\n"
         "photos, anime, run, size = sys.argv[1:]\n"

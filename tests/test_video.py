@@ -23,6 +23,7 @@ from clips import make_clip, moving, packets_of, pictures_of, stamps_of
 from conftest import EXAMPLES, photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.cli import main
+from photo2anime.options import VideoOptions
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import RGB
 from photo2anime.video.face_tracking import FramePainter
@@ -301,12 +302,8 @@ def test_an_error_in_any_stage_ends_the_run_and_leaves_nothing(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.mp4"]
 
 
-def arguments_for(source: Path, target: Path, *options: str) -> Any:
-    from photo2anime.cli import _parser
-
-    args = _parser().parse_args(["video", str(source), "-o", str(target), *options])
-    args.segment_frames = 8
-    return args
+def options_for(source: Path, target: Path, *, resume: bool = False, crf: int | None = None) -> VideoOptions:
+    return VideoOptions(str(source), str(target), resume=resume, crf=crf, segment_frames=8)
 
 
 @pytest.mark.usefixtures("as_is")
@@ -316,7 +313,7 @@ def test_resuming_equals_an_uninterrupted_run(
     from photo2anime.video import convert as module
 
     source = make_clip(tmp_path / "a.mp4", moving(45), sound=1)
-    module.video(arguments_for(source, tmp_path / "whole.mp4"))
+    module.video(options_for(source, tmp_path / "whole.mp4"))
     steady, painted = Steady.__call__, 0
 
     def stop_at_20(self: Steady, photo: RGB, anime: RGB) -> RGB:
@@ -328,12 +325,12 @@ def test_resuming_equals_an_uninterrupted_run(
 
     monkeypatch.setattr(Steady, "__call__", stop_at_20)
     with pytest.raises(KeyboardInterrupt):
-        module.video(arguments_for(source, tmp_path / "cut.mp4"))
+        module.video(options_for(source, tmp_path / "cut.mp4"))
     assert not (tmp_path / "cut.mp4").exists() and "with --resume" in capsys.readouterr().err
     with pytest.raises(Photo2AnimeError, match="crf was None, is 30"):
-        module.video(arguments_for(source, tmp_path / "cut.mp4", "--resume", "--crf", "30"))
+        module.video(options_for(source, tmp_path / "cut.mp4", resume=True, crf=30))
     painted = 100
-    module.video(arguments_for(source, tmp_path / "cut.mp4", "--resume"))
+    module.video(options_for(source, tmp_path / "cut.mp4", resume=True))
     assert painted == 100 + 45 - 16  # two segments were kept
     assert (tmp_path / "cut.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.mp4", "cut.mp4", "whole.mp4"]
