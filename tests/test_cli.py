@@ -41,14 +41,19 @@ def test_paint_puts_the_result_beside_the_photo(photo: Path, capsys: pytest.Capt
 def test_out_names_a_file_or_a_folder(photo: Path, tmp_path: Path) -> None:
     assert main(["paint", str(photo), "-o", str(tmp_path / "new" / "anime.webp")]) == 0
     assert Image.open(tmp_path / "new" / "anime.webp").format == "WEBP"
-    assert main(["paint", str(photo), "-o", str(tmp_path / "folder")]) == 0
+    assert main(["paint", str(photo), "--output", str(tmp_path / "folder") + "/"]) == 0
     assert (tmp_path / "folder" / "photo-hayao.jpg").exists()
+    assert main(["paint", str(photo), "-o", str(tmp_path / "name")]) == 0  # no extension: the photo's
+    assert Image.open(tmp_path / "name.jpg").format == "JPEG"
 
 
-@pytest.mark.parametrize(("format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("avif", "AVIF"), ("jpg", "JPEG")])
+@pytest.mark.parametrize(
+    ("format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("avif", "AVIF"), ("jpg", "JPEG"), ("JPEG", "JPEG")]
+)
 def test_format_and_quality(photo: Path, format: str, name: str) -> None:
     assert main(["paint", str(photo), "-f", format, "-q", "70"]) == 0
-    assert Image.open(photo.with_name(f"photo-hayao.{format}")).format == name
+    result = photo.with_name(f"photo-hayao.{'jpg' if format == 'JPEG' else format}")
+    assert Image.open(result).format == name
 
 
 def test_all_styles_at_once(photo: Path) -> None:
@@ -99,8 +104,13 @@ def test_two_sources_never_share_a_result(tmp_path: Path, capsys: pytest.Capture
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         Image.fromarray(photo_of(16, 16)).save(tmp_path / folder / "a.jpg")
-    assert main(["paint", str(tmp_path / "x/a.jpg"), str(tmp_path / "y/a.jpg"), "-o", str(tmp_path / "out")]) == 1
-    assert "already holds the result" in capsys.readouterr().err
+    photos = [str(tmp_path / "x/a.jpg"), str(tmp_path / "y/a.jpg")]
+    assert main(["paint", *photos, "-o", str(tmp_path / "out/")]) == 0
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a-2-hayao.jpg", "a-hayao.jpg"]
+    assert "2 painted" in capsys.readouterr().err
+    assert main(["paint", *photos, "-o", str(tmp_path / "out/"), "--skip-existing"]) == 0
+    assert "2 there already" in capsys.readouterr().err
+    assert main(["paint", *photos, "-o", str(tmp_path / "x.jpg")]) == 2
 
 
 def test_skip_existing(photo: Path) -> None:
@@ -116,17 +126,15 @@ def test_one_bad_photo_does_not_stop_the_others(
     (tmp_path / "bad.jpg").write_text("no picture")
     (tmp_path / "empty.jpg").write_text("")
     bad = [str(tmp_path / name) for name in ("bad.jpg", "empty.jpg", "missing.jpg")]
-    assert main(["paint", *bad, str(tmp_path), str(photo), "--json"]) == 1
+    assert main(["paint", *bad, str(photo), "--json"]) == 1
     captured = capsys.readouterr()
     assert photo.with_name("photo-hayao.jpg").exists()
     lines = captured.err.strip().splitlines()
-    assert len(lines) == 4
-    for name, said in zip(
-        [*bad, str(tmp_path)], ("not a picture", "empty", "no such file", "is a folder"), strict=True
-    ):
+    assert len(lines) == 3
+    for name, said in zip(bad, ("not a picture", "empty", "no such file"), strict=True):
         assert any(line.startswith(f"{name}: ") and said in line for line in lines)
     rows = [json.loads(line) for line in captured.out.splitlines()]
-    assert [("error" in row) for row in rows] == [True] * 4 + [False]
+    assert [("error" in row) for row in rows] == [True] * 3 + [False]
     assert rows[-1]["target"].endswith("photo-hayao.jpg") and rows[-1]["device"] == "cpu"
 
 
@@ -225,14 +233,6 @@ def test_an_empty_folder_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no photos in this folder" in capsys.readouterr().err
 
 
-def test_skipping_never_hides_that_two_photos_share_a_result(tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        Image.fromarray(photo_of(16, 16)).save(tmp_path / folder / "a.jpg")
-    photos = [str(tmp_path / "x/a.jpg"), str(tmp_path / "y/a.jpg")]
-    assert main(["paint", *photos, "-o", str(tmp_path / "out"), "--skip-existing"]) == 1
-
-
 def test_a_killed_run_leaves_no_temporary_file(tmp_path: Path) -> None:
     import signal
     import time
@@ -292,7 +292,87 @@ def test_doctor_finds_a_damaged_style(
     assert main(["paint", "x.jpg", "-s", "shinkai"]) == 2
 
 
-def test_no_command_and_version() -> None:
-    assert run().returncode == 2
+def test_what_is_typed_first(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out.count("\n  photo2anime ") >= 5
+    assert main([str(photo)]) == 0 and photo.with_name("photo-hayao.jpg").exists()
+    assert main(["-s", "cel", "-s", "paprika", str(photo)]) == 0
+    assert photo.with_name("photo-cel.jpg").exists() and photo.with_name("photo-paprika.jpg").exists()
+    assert main(["pain", "photo"]) == 2
+    assert "did you mean paint?" in capsys.readouterr().err
+    for words, said in ((["help", "paint"], "examples:"), (["-V"], "photo2anime "), (["help"], "COMMAND")):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 0 and said in capsys.readouterr().out
+
+
+def test_a_folder_is_painted_without_its_folders(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photo.parent / "deep").mkdir()
+    (photo.parent / "deep" / "b.jpg").write_bytes(photo.read_bytes())
+    assert main([str(photo.parent), "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert "photo-hayao.jpg in hayao" in said.out and "-r looks into them: deep" in said.err
+    assert (
+        main([str(photo.parent), "-r", "--quiet", "--name-as", "{style}/{stem}{ext}", "-o", f"{photo.parent}/o/"]) == 0
+    )
+    assert capsys.readouterr().out == "" and (photo.parent / "o" / "deep" / "hayao" / "b.jpg").exists()
+
+
+def test_videos_and_photos_in_one_go(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("photo2anime.video.convert.video", lambda options: asked.append(options) or 0)
+    clip = photo.with_name("clip.MP4")
+    clip.write_bytes(b"")
+    assert main([str(clip), "-s", "cel,hayao", "--crf", "30"]) == 0
+    assert [(o.source, o.paint.style, o.crf) for o in asked] == [(str(clip), "cel", 30), (str(clip), "hayao", 30)]
+    assert main([str(clip), str(photo), "-s", "cel"]) == 0
+    assert asked[-1].paint.style == "cel" and photo.with_name("photo-cel.jpg").exists()
+    assert main(["video", str(photo.parent)]) == 0 and asked[-1].source == str(clip)
+    assert main(["video", str(clip), "-s", "cel,hayao", "-o", "one.mp4"]) == 2
+
+
+def test_settings_come_from_a_file_the_environment_and_the_command_line(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "photo2anime" / "config.toml"
+    file.parent.mkdir()
+    file.write_text('style = "cel"\nstrength = 0.5\n[paint]\nformat = "png"\nkeep-color = true\n')
+    assert main([str(photo)]) == 0 and photo.with_name("photo-cel.png").exists()
+    monkeypatch.setenv("PHOTO2ANIME_STYLE", "paprika")
+    assert main([str(photo)]) == 0 and photo.with_name("photo-paprika.png").exists()
+    assert main([str(photo), "-s", "hayao"]) == 0 and photo.with_name("photo-hayao.png").exists()
+    capsys.readouterr()
+    assert main(["config"]) == 0
+    said = capsys.readouterr().out
+    assert "strength = 0.5" in said and "style = 'paprika'  # PHOTO2ANIME_STYLE" in said and str(file) in said
+    for text, wrong in (
+        ("styl = 1", "did you mean style?"),
+        ("strength = 9", "outside 0 to 1"),
+        ('[paint]\nformat = "heic"', "invalid choice"),
+        ("[pant]", "no section called pant"),
+        ("x = ", "mend it"),
+        ("keep_color = 3", "give true or false"),
+    ):
+        file.write_text(text)
+        assert main([str(photo)]) == 2 and wrong in capsys.readouterr().err
+
+
+def test_threads_are_held_to(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from photo2anime.inference.runtime import cpu_threads
+
+    monkeypatch.setenv("PHOTO2ANIME_THREADS", "7")
+    assert cpu_threads() == 7
+    assert main([str(photo), "--threads", "1"]) == 0 and cpu_threads() == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_can_complete(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    assert "--keep-color" in capsys.readouterr().out
+
+
+def test_the_version_is_told() -> None:
     done = run("--version")
     assert done.returncode == 0 and done.stdout.startswith(b"photo2anime ")

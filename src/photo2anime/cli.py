@@ -12,6 +12,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
+from photo2anime.commands.arguments import need
+from photo2anime.commands.config import apply_settings, print_config, read_settings
+from photo2anime.commands.entry import WELCOME, completed
 from photo2anime.commands.paint import add_paint_command
 from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
@@ -27,7 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _stops.clear()
         _prepare_process()
-        args = _parser().parse_args(arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        if not words:
+            sys.stdout.write(WELCOME)
+            return 0
+        parser, commands = _parser_and_commands()
+        settings = read_settings(os.environ)
+        apply_settings(commands, settings)
+        args = parser.parse_args(completed(words, commands))
+        args.settings = settings
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -92,20 +103,38 @@ def _close_stdout() -> None:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="photo2anime", description="Turns photos into anime, offline, on any computer.")
-    parser.add_argument("--version", action="version", version=f"photo2anime {__version__}")
+    return _parser_and_commands()[0]
+
+
+def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """The parser, and those of the commands by name."""
+    parser = ArgumentParser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
+    parser.add_argument("-V", "--version", action="version", version=f"photo2anime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_paint_command(commands)
+    add_video_commands(commands)
+    add_serve_command(commands)
     styles = commands.add_parser("styles", help="list the installed styles")
     styles.add_argument("--json", action="store_true", help="one JSON object a line")
     styles.set_defaults(run=_styles)
     doctor = commands.add_parser("doctor", help="check this installation and say what to mend")
     doctor.set_defaults(run=_doctor)
-    add_video_commands(commands)
-    add_serve_command(commands)
+    config = commands.add_parser("config", help="show the settings that hold, and where they come from")
+    config.set_defaults(run=print_config)
+    completion = commands.add_parser("completion", help="print a script that completes commands in a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(run=_completion)
     add_train_commands(commands)
     add_publish_commands(commands)
-    return parser
+    return parser, dict(commands.choices)
+
+
+def _completion(args: Namespace) -> int:
+    need("completion", "completion", "shtab")
+    import shtab
+
+    print(shtab.complete(_parser(), shell=args.shell))
+    return 0
 
 
 def _styles(args: Namespace) -> int:

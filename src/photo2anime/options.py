@@ -58,7 +58,9 @@ class PhotosOptions:
 
     photos: files, folders, or - for standard input. out: a file, a folder, - for standard output, or None for beside
     the photos. styles: as PaintOptions.style, or "all"; they stand in place of it. suffix: of the results, with its
-    dot; None keeps the photos' own. compare: one sheet of the photo in all styles. json: one object for each result.
+    dot; None keeps the photos' own. name_as: the results' names, with {stem}, {style} and {ext}. compare: one sheet of
+    the photo in all styles. json: one object for each result. dry_run: only tell what would be painted. quiet: tell
+    only what fails; verbose: tell also what paints.
     """
 
     photos: tuple[str, ...]
@@ -72,7 +74,11 @@ class PhotosOptions:
     recursive: bool = False
     skip_existing: bool = False
     max_megapixels: float = 300
+    name_as: str = "{stem}-{style}{ext}"
     json: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True)

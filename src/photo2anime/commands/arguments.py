@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 from importlib.util import find_spec
@@ -55,12 +56,54 @@ def add_look_arguments(p: ArgumentParser) -> None:
         metavar="PX",
         help="paint in windows of this side; default: by free memory",
     )
+    p.add_argument("--threads", type=_threads, metavar="N", help="processors to use (default: all)")
+
+
+class Joined(argparse.Action):
+    """A flag that may be given several times: its values stand with commas between; the first replaces the default."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        given = [*getattr(namespace, f"{self.dest}_given", []), values]
+        setattr(namespace, f"{self.dest}_given", given)
+        setattr(namespace, self.dest, ",".join(given))
+
+
+def add_style_argument(p: ArgumentParser) -> None:
+    """Adds -s of the commands that take several styles."""
+    p.add_argument(
+        "-s",
+        "--style",
+        action=Joined,
+        default="hayao",
+        metavar="STYLE",
+        help="a style or an .onnx file (default %(default)s); several with commas or with several -s; or all",
+    )
+
+
+def examples(*lines: str) -> dict[str, Any]:
+    """What add_parser takes so that examples stand at the end of --help."""
+    return {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "epilog": "\n".join(["examples:", *(f"  photo2anime {line}" for line in lines)]),
+    }
 
 
 def record_of(kind: type[Record], args: Namespace, **others: Any) -> Record:
     """A record of that kind, its fields out of args by their names; others: fields that args lack or call otherwise."""
     names = {field.name for field in fields(kind)}
     return kind(**{name: value for name, value in vars(args).items() if name in names} | others)
+
+
+def use_threads(args: Namespace) -> None:
+    """Holds what runs from here on to --threads."""
+    if args.threads:
+        os.environ["PHOTO2ANIME_THREADS"] = str(args.threads)
+
+
+def _threads(text: str) -> int:
+    return int(number(text, "is not a number of threads", 1, 4096))
 
 
 def share(text: str) -> float:

@@ -6,7 +6,15 @@ import argparse
 import math
 from argparse import ArgumentParser, Namespace
 
-from photo2anime.commands.arguments import add_look_arguments, number, record_of
+from photo2anime.commands.arguments import (
+    add_look_arguments,
+    add_style_argument,
+    examples,
+    number,
+    record_of,
+    use_threads,
+)
+from photo2anime.commands.video import is_video, paint_videos
 from photo2anime.options import LoadOptions, PaintOptions, PhotosOptions
 
 
@@ -14,22 +22,40 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     """Adds `paint`. Nothing heavy is imported before it runs."""
     p = commands.add_parser(
         "paint",
-        help="paint photos",
+        help="paint photos (and videos)",
         description="Paints photos. The result of a/b.jpg is a/b-STYLE.jpg unless -o says otherwise.",
+        **examples(
+            "paint photo.jpg",
+            "paint photo.jpg -s shinkai -o anime.png",
+            "paint holiday/ -r -o painted/",
+            "paint face.jpg -s portrait-v1,portrait-v2",
+            "paint photo.jpg --compare",
+        ),
     )
-    p.add_argument("photos", nargs="+", metavar="PHOTO", help="a photo, a folder with -r, or - for standard input")
-    p.add_argument("-o", "--out", metavar="FILE|DIR", help="where to; - is standard output")
+    p.add_argument("photos", nargs="+", metavar="PHOTO", help="a photo, a video, a folder, or - for standard input")
     p.add_argument(
-        "-s", "--style", default="hayao", metavar="STYLE", help="a style, an .onnx file, several with commas, or all"
+        "-o", "--out", "--output", metavar="FILE|DIR", help="where to: a file, or a folder (end it with /); - is stdout"
     )
+    add_style_argument(p)
     add_look_arguments(p)
     p.add_argument("--compare", action="store_true", help="one sheet of the photo in all styles, for choosing")
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
     p.add_argument(
-        "-f", "--format", choices=("png", "jpg", "webp", "avif", "tiff", "bmp"), help="default: the photo's own"
+        "-f",
+        "--format",
+        type=_format,
+        choices=("png", "jpg", "webp", "avif", "tiff", "bmp"),
+        help="default: the photo's own",
+    )
+    p.add_argument(
+        "--name-as",
+        type=_template,
+        default="{stem}-{style}{ext}",
+        metavar="NAME",
+        help="what results are called, from {stem}, {style} and {ext} (default '%(default)s')",
     )
     p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
-    p.add_argument("-r", "--recursive", action="store_true", help="paint all photos in folders and their subfolders")
+    p.add_argument("-r", "--recursive", action="store_true", help="look into the folders of a folder, too")
     p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
     p.add_argument(
         "--overwrite",
@@ -42,10 +68,21 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
         "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
     )
     p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
+    p.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be painted")
+    p.add_argument("--quiet", action="store_true", help="tell only what fails")
+    p.add_argument("--verbose", action="store_true", help="tell which network paints, too")
     p.set_defaults(run=_paint)
 
 
 def _paint(args: Namespace) -> int:
+    use_threads(args)
+    videos = [source for source in args.photos if is_video(source)]
+    photos = [source for source in args.photos if source not in videos]
+    codes = [_paint_photos(args, photos)] if photos else []
+    return max(codes + ([paint_videos(args, videos)] if videos else []))
+
+
+def _paint_photos(args: Namespace, photos: list[str]) -> int:
     from photo2anime.commands.paint_files import paint_files
     from photo2anime.images.image_io import FORMATS, WriteOptions
 
@@ -53,7 +90,7 @@ def _paint(args: Namespace) -> int:
     options = record_of(
         PhotosOptions,
         args,
-        photos=tuple(args.photos),
+        photos=tuple(photos),
         styles=tuple(args.style.split(",")),
         paint=record_of(PaintOptions, args),
         load=record_of(LoadOptions, args),
@@ -61,6 +98,22 @@ def _paint(args: Namespace) -> int:
         suffix=suffix,
     )
     return paint_files(options)
+
+
+def _format(text: str) -> str:
+    """PNG and .png are png, JPEG is jpg."""
+    name = text.lower().removeprefix(".")
+    return {"jpeg": "jpg", "tif": "tiff"}.get(name, name)
+
+
+def _template(text: str) -> str:
+    try:
+        name = text.format(stem="a", style="b", ext=".c")
+    except (KeyError, ValueError, IndexError, AttributeError):
+        name = ""
+    if "{stem}" not in text or not name.strip() or name.startswith("/") or ".." in name.split("/"):
+        raise argparse.ArgumentTypeError(f"{text} is no name; use {{stem}}, {{style}} and {{ext}}")
+    return text
 
 
 def _percent(text: str) -> int:

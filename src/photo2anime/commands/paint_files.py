@@ -41,23 +41,22 @@ def paint_files(options: PhotosOptions) -> int:
     found = find_sources(
         options.photos, recursive=options.recursive, out=to_folder, suffix=options.suffix, style_names=sorted(known)
     )
-    for line in [*found.notes, *found.failures]:
+    for line in [*([] if options.quiet else found.notes), *found.failures]:
         print(line, file=sys.stderr)
+    options = _with_extension(options, found.jobs, len(found.jobs) * len(stylizers))
     _check_out(options, len(found.jobs) * len(stylizers))
     painter = Painter(
         options, stylizers, {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD}
     )
-    failed = len(found.failures)
     for job in painter.with_progress(found.jobs):
         try:
             painter.paint(job)
         except Photo2AnimeError as error:
-            failed += 1
             painter.tell_error(job, error)
         except MemoryError:
-            failed += 1
             painter.tell_error(job, MemoryRanOutError())
-    return 1 if failed else 0
+    painter.tell_summary(len(found.jobs) + len(found.failures))
+    return 1 if painter.failed or found.failures else 0
 
 
 def _load_styles(options: PhotosOptions) -> list[Stylizer]:
@@ -83,6 +82,17 @@ def _load_styles(options: PhotosOptions) -> list[Stylizer]:
                 raise
             print(f"left out: style {name}: {error}", file=sys.stderr)
     return loaded
+
+
+def _with_extension(options: PhotosOptions, jobs: Sequence[Job], results: int) -> PhotosOptions:
+    """Options whose -o, given as one file's name without extension, has the extension of its photo."""
+    out = options.out
+    if not out or out == STANDARD or results != 1 or out.endswith(("/", "\\")) or os.path.isdir(out):
+        return options
+    if names_a_file(out) or jobs[0].source == STANDARD or any(map(os.path.isdir, options.photos)):
+        return options
+    own = Path(jobs[0].source).suffix
+    return replace(options, out=out + (options.suffix or (own if own.lower() in FORMATS else ".png")))
 
 
 def _check_out(options: PhotosOptions, results: int) -> None:
@@ -111,6 +121,7 @@ class Painter:
         self.options, self.stylizers, self.sources = options, stylizers, sources
         self.said: set[str] = set()
         self.written: dict[Path, str] = {}
+        self.painted = self.skipped = self.failed = 0
         self.bar: Any = None
 
     def paint(self, job: Job) -> None:
@@ -123,18 +134,46 @@ class Painter:
                 picture = self._read(job)
                 target = self._target(job, stylizer.card.name, picture)
             if target is not None and self._skip(job, target):
+                self.skipped += 1
+                continue
+            if self.options.dry_run:
+                self._say(f"{job.source} -> {target or 'standard output'} in {stylizer.card.name}")
+                self.written[target or Path(STANDARD)] = job.source
                 continue
             picture = picture or self._read(job)
-            painting = stylizer.paint_picture(picture, self.options.paint.look)
+            painting = self._painted(stylizer, picture)
             painted = compose.beside(picture, painting.picture) if self.options.paint.side_by_side else painting.picture
             for warning in painting.warnings:
-                self._say(f"{job.source}: {warning}", sys.stderr)
+                self._note(f"{job.source}: {warning}")
+            self.painted += 1
             if target is None:
                 sys.stdout.buffer.write(encode_image(painted, self.options.write))
                 continue
             write_image(target, painted, self.options.write, source=None if job.source == STANDARD else job.source)
             self.written[target] = job.source
             self._tell(job, target, stylizer, replace(painting, picture=painted), time.perf_counter() - started)
+
+    def _painted(self, stylizer: Stylizer | Comparison, picture: Picture) -> Painting:
+        """One painting; on a terminal, with a bar that moves while tiles are done, unless it stands for many photos."""
+        look = self.options.paint.look
+        if isinstance(stylizer, Comparison):
+            return stylizer.paint_picture(picture, look)
+        if self.options.verbose:
+            from photo2anime.inference.runtime import cpu_threads
+
+            facts = f"{stylizer.card.file} ({stylizer.card.license}), {cpu_threads()} threads"
+            self._say(f"{stylizer.card.name}: {facts}", sys.stderr)
+        if self.bar is not None or self.options.quiet or not sys.stderr.isatty():
+            return stylizer.paint_picture(picture, look)
+        from tqdm import tqdm
+
+        with tqdm(unit="tile", desc=stylizer.card.name, leave=False, delay=1.0) as bar:
+
+            def on_tile(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            return stylizer.paint_picture(picture, look, on_tile=on_tile)
 
     def _skip(self, job: Job, target: Path) -> bool:
         """Whether target is there already and may stay. Raises Photo2AnimeError when it may not be written."""
@@ -165,15 +204,15 @@ class Painter:
         source = sys.stdin.buffer if job.source == STANDARD else job.source
         picture = read_image(source, max_megapixels=self.options.max_megapixels)
         if picture.frames > 1 and picture.format == "TIFF":
-            self._say(f"{job.source}: only the first of its {picture.frames} pages is painted", sys.stderr)
+            self._note(f"{job.source}: only the first of its {picture.frames} pages is painted")
         elif picture.frames > 1:
             note = (
                 f"is animated; only the first of its {picture.frames} frames is painted (`photo2anime video` does them)"
             )
-            self._say(f"{job.source}: {note}", sys.stderr)
+            self._note(f"{job.source}: {note}")
         for note in picture.notes:
             if note not in _SAID_ONCE or note not in self.said:
-                self._say(f"{job.source}: {note}", sys.stderr)
+                self._note(f"{job.source}: {note}")
             self.said.add(note)
         return compose.shrink(picture, self.options.paint.max_side) if self.options.paint.max_side else picture
 
@@ -195,7 +234,7 @@ class Painter:
             return None
         else:
             suffix = extension(writable_format(picture.format))
-        return folder / f"{job.stem or source.stem}-{style}{suffix}"
+        return folder / self.options.name_as.format(stem=job.stem or source.stem, style=style, ext=suffix)
 
     def _tell(
         self, job: Job, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float
@@ -211,11 +250,25 @@ class Painter:
 
     def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
         """One line on standard error; with --json one on standard output too."""
+        self.failed += 1
         self._say(f"{job.source}: {error}", sys.stderr)
         if self.options.json:
             self._say(json.dumps({"source": job.source, "error": str(error)}))
 
+    def tell_summary(self, photos: int) -> None:
+        """How it went, on standard error, where there was more than one photo."""
+        if photos < 2 or self.options.quiet or self.options.json or self.options.dry_run:
+            return
+        counts = {"painted": self.painted, "there already": self.skipped, "failed": self.failed}
+        self._say(", ".join(f"{count} {what}" for what, count in counts.items() if count), sys.stderr)
+
+    def _note(self, line: str) -> None:
+        if not self.options.quiet:
+            self._say(line, sys.stderr)
+
     def _say(self, line: str, stream: TextIO | None = None) -> None:
+        if stream is None and self.options.quiet and not self.options.json:
+            return
         if self.bar is not None:
             self.bar.write(line, file=stream or sys.stdout)
         else:
@@ -223,7 +276,7 @@ class Painter:
 
     def with_progress(self, jobs: list[Job]) -> Iterable[Job]:
         """jobs, with a progress bar on a terminal when there are several."""
-        if len(jobs) < 2 or not sys.stderr.isatty():
+        if len(jobs) < 2 or self.options.quiet or not sys.stderr.isatty():
             return jobs
         from tqdm import tqdm
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 
 from photo2anime.images.image_io import FORMATS, READABLE
@@ -49,8 +50,8 @@ def find_sources(
     """
     found = Sources()
     for source in photos:
-        if recursive and os.path.isdir(source):
-            _look_into(Path(source), Path(out) if out else None, style_names, found)
+        if os.path.isdir(source):
+            _look_into(Path(source), recursive, Path(out) if out else None, style_names, found)
         else:
             found.jobs.append(Job(source))
     found.jobs = _with_own_names(list(dict.fromkeys(found.jobs)), out, suffix)
@@ -71,8 +72,8 @@ def names_a_file(out: str) -> bool:
     return False
 
 
-def _look_into(folder: Path, out: Path | None, style_names: Sequence[str], found: Sources) -> None:
-    """Adds the photos in folder and below it to found, and says what else is there."""
+def _look_into(folder: Path, recursive: bool, out: Path | None, style_names: Sequence[str], found: Sources) -> None:
+    """Adds the photos in folder, with recursive those below it too, to found, and says what else is there."""
     aside = os.path.realpath(out) if out is not None and os.path.realpath(out) != os.path.realpath(folder) else None
     files: list[Path] = []
     left: dict[str, list[str]] = {}
@@ -92,9 +93,10 @@ def _look_into(folder: Path, out: Path | None, style_names: Sequence[str], found
             for name in folders
             if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) != aside
         ]
-        for name in names:
-            if name.startswith(".") or name.lower() in _LITTER:
-                continue
+        if folders and not recursive:
+            left["folders; -r looks into them"] = list(folders)
+            folders.clear()
+        for name in (name for name in names if not (name.startswith(".") or name.lower() in _LITTER)):
             if kind := _not_a_photo(Path(place, name)):
                 left.setdefault(kind, []).append(str(below / name))
             else:
@@ -145,16 +147,20 @@ def _without_results(files: list[Path], style_names: Sequence[str]) -> list[Path
 
 
 def _with_own_names(jobs: list[Job], out: str | None, suffix: str | None) -> list[Job]:
-    """Jobs of which no two share a result only because their photos differ in the extension."""
+    """Jobs of which no two share a result: a second a.jpg is called a-2, an a.png beside it a-png where that helps."""
     named: list[Job] = []
-    taken: dict[tuple[str, str, str], str] = {}
+    taken: dict[tuple[str, str, str], str] = {}  # results, and the extension of the photo that has them
     for job in jobs:
         source = Path(job.source)
         folder = str(source.parent if out is None else job.below)
         own = source.suffix.lower()
         result = suffix or (own if own in FORMATS else ".jpg" if own in _BECOME_JPEG else ".png")
-        first = taken.setdefault((folder, source.stem.lower(), result), own)
-        named.append(job if first == own else replace(job, stem=_longer_stem(source)))
+        first = taken.get((folder, source.stem.lower(), result), own)
+        others = [_longer_stem(source)] if first != own else []
+        stems = chain([source.stem, *others], (f"{source.stem}-{number}" for number in count(2)))
+        stem = next(stem for stem in stems if (folder, stem.lower(), result) not in taken)
+        taken[folder, stem.lower(), result] = own
+        named.append(job if stem == source.stem else replace(job, stem=stem))
     return named
 
 

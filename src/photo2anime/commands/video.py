@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from photo2anime.commands.arguments import add_look_arguments, need, number, record_of, share
+from photo2anime.commands.arguments import (
+    add_look_arguments,
+    add_style_argument,
+    examples,
+    need,
+    number,
+    record_of,
+    share,
+    use_threads,
+)
 from photo2anime.options import LiveOptions, LoadOptions, PaintOptions, VideoOptions
 from photo2anime.types import Photo2AnimeError
+
+_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".ogv"),
+)
 
 
 def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
@@ -18,9 +33,18 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
         help="paint a video, with its sound, its timing and its tags",
         description="Paints a video. The result of a/b.mp4 is a/b-STYLE.mp4 unless -o says otherwise; MOV, MKV, WebM, "
         "GIF, WebP, APNG and AVIF stay what they are, all else becomes MP4.",
+        **examples(
+            "video clip.mp4",
+            "video clip.mp4 -s shinkai -o anime.mp4",
+            "video clip.mp4 --start 0:10 --end 0:20 --preview",
+            "video clips/ -o painted/",
+        ),
     )
-    p.add_argument("source", metavar="IN", help="a video or an animated picture")
-    p.add_argument("-o", "--out", metavar="OUT", help="a file (.mp4 .mov .mkv .webm .gif .webp .png .avif) or a folder")
+    p.add_argument("sources", nargs="+", metavar="IN", help="a video, an animated picture, or a folder of videos")
+    p.add_argument(
+        "-o", "--out", "--output", metavar="OUT", help="a file (.mp4 .mov .mkv .webm .gif .webp .png .avif) or a folder"
+    )
+    add_style_argument(p)
     _add_painting(p)
     p.add_argument(
         "--codec",
@@ -44,6 +68,7 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
 
     p = commands.add_parser("live", help="paint a camera in a window", description="Paints what a camera sees.")
     p.add_argument("source", nargs="?", default="0", metavar="CAMERA|VIDEO", help="a camera's number, or a video file")
+    p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
     _add_painting(p)
     p.add_argument("--frames", type=int, metavar="N", help="stop after so many painted frames")
     p.add_argument("--save-stills", metavar="DIR", help="write painted frames as JPEG instead of showing a window")
@@ -51,7 +76,6 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
 
 
 def _add_painting(p: ArgumentParser) -> None:
-    p.add_argument("-s", "--style", default="hayao", metavar="STYLE", help="a style, or an .onnx file")
     add_look_arguments(p)
     p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
 
@@ -60,18 +84,53 @@ def _painting(args: Namespace) -> dict[str, Any]:
     return {"paint": record_of(PaintOptions, args), "load": record_of(LoadOptions, args)}
 
 
+def is_video(source: str) -> bool:
+    """Whether source is a video file by its name; animated pictures are pictures here."""
+    return os.path.splitext(source)[1].lower() in _SUFFIXES and not os.path.isdir(source)
+
+
 def _video(args: Namespace) -> int:
+    use_threads(args)
+    return paint_videos(args, args.sources)
+
+
+def paint_videos(args: Namespace, sources: list[str]) -> int:
+    """Paints each video, and each one directly in a folder, in each style; the worst of the exit codes. args: of video,
+    or of paint, which has fewer.
+    """
     need("video", "video", "av")
     try:
         from photo2anime.video.convert import video
     except ImportError as error:  # it is there, but a library under it would not load
         raise Photo2AnimeError(f"video cannot start ({error}); is there enough memory?") from error
+    from photo2anime.styles import list_styles
 
-    return video(record_of(VideoOptions, args, **_painting(args)))
+    files = [file for source in sources for file in _videos_in(source)]
+    styles = [name for part in args.style.split(",") if (name := part.strip())]
+    if "all" in styles:
+        styles = [name for name, card in list_styles().items() if card.free or not args.free]
+    if len(files) * len(styles) > 1 and args.out and os.path.splitext(args.out)[1] and not os.path.isdir(args.out):
+        raise Photo2AnimeError(f"-o {args.out} is one file for {len(files) * len(styles)} results; give a folder")
+    if not files or not styles:
+        raise Photo2AnimeError("no video to paint" if styles else "no style was given; see `photo2anime styles`")
+    code = 0
+    for file in files:
+        for style in styles:
+            paint = record_of(PaintOptions, args, style=style)
+            options = record_of(VideoOptions, args, source=file, paint=paint, load=record_of(LoadOptions, args))
+            code = max(code, video(options))
+    return code
+
+
+def _videos_in(source: str) -> list[str]:
+    if not os.path.isdir(source):
+        return [source]
+    return [file for name in sorted(os.listdir(source)) if is_video(file := os.path.join(source, name))]
 
 
 def _live(args: Namespace) -> int:
     need("video", "video", "av", "cv2")
+    use_threads(args)
     from photo2anime.video.live import live
 
     return live(record_of(LiveOptions, args, **_painting(args)))

@@ -205,7 +205,10 @@ def _first_line(error: Exception) -> str:
 
 
 def cpu_threads() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use; PHOTO2ANIME_THREADS, when set, is fewer."""
+    asked = os.environ.get("PHOTO2ANIME_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
