@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from photo2anime.types import RGB
 
 Floats = NDArray[np.float32]
+Values = NDArray[Any]  # float32 or float64; the answer has the same
 
 PQ, HLG = 16, 18
 _ADOBE = 1000  # not of H.273: the Adobe RGB that EXIF tells of
@@ -19,7 +20,7 @@ _UNKNOWN = 2
 _LIKE_SRGB = {1, _UNKNOWN, 6, 13, 14, 15}  # BT.709's curve in a still means sRGB's, as browsers have it
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, _ADOBE: 563 / 256}
 _D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
-_PRIMARIES = {  # red, green, blue, white as x, y: ITU-T H.273, table 2
+PRIMARIES = {  # red, green, blue, white as x, y: ITU-T H.273, table 2
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65),
     4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _C),
     5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
@@ -32,9 +33,9 @@ _PRIMARIES = {  # red, green, blue, white as x, y: ITU-T H.273, table 2
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
     _ADOBE: ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65),
 }
-_NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display-P3", _ADOBE: "Adobe RGB", PQ: "PQ", HLG: "HLG"}
-_WHITE_NITS = 203.0  # what HDR shows white paper at: ITU-R BT.2408
-_PEAK_NITS = 1000.0  # highlights beyond become white
+NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display-P3", _ADOBE: "Adobe RGB", PQ: "PQ", HLG: "HLG"}
+WHITE_NITS = 203.0  # what HDR shows white paper at: ITU-R BT.2408
+PEAK_NITS = 1000.0  # highlights beyond become white
 _PEAK_SHARE = 0.999  # of the pixels are not brighter than the picture's peak
 _STRIP_PX = 1 << 20  # worked on at once
 _BRIGHTEST = 1e30  # what infinity is taken for
@@ -56,15 +57,15 @@ class ColorCode:
     @property
     def is_srgb(self) -> bool:
         """Whether pixels are taken as they are; numbers that say nothing, or nothing known, are."""
-        plain = self.primaries not in _PRIMARIES or self.primaries == 1
+        plain = self.primaries not in PRIMARIES or self.primaries == 1
         return plain and (self.transfer in _LIKE_SRGB or not (self.is_hdr or self.transfer in _GAMMAS))
 
     @property
     def note(self) -> str:
         """One line for the user on what to_srgb does."""
-        primaries = _NAMES.get(self.primaries, "colours by number")
+        primaries = NAMES.get(self.primaries, "colours by number")
         if self.is_hdr:
-            name = f"{_NAMES[self.transfer]}, {_NAMES.get(self.primaries, 'BT.709')}"
+            name = f"{NAMES[self.transfer]}, {NAMES.get(self.primaries, 'BT.709')}"
             return f"is HDR ({name}): tone-mapped to sRGB with the curve of ITU-R BT.2390"
         return f"has no profile but is coded as {primaries}: converted to sRGB"
 
@@ -80,7 +81,7 @@ def to_srgb(pixels: NDArray[Any], code: ColorCode) -> RGB:
     is only converted. What lies outside sRGB is clipped.
     """
     full = float(np.iinfo(pixels.dtype).max)
-    matrix = _to_bt709(code.primaries)
+    matrix = to_bt709(code.primaries)
     peak = _peak_nits(pixels, full, code) if code.is_hdr else 0.0
     answer = np.empty(pixels.shape, np.uint8)
     rows = max(1, _STRIP_PX // pixels.shape[1])
@@ -88,7 +89,7 @@ def to_srgb(pixels: NDArray[Any], code: ColorCode) -> RGB:
         strip = pixels[top : top + rows].astype(np.float32) / np.float32(full)
         light = _light(strip, code)
         if code.is_hdr:
-            light = _tone_mapped(light, peak) / np.float32(_WHITE_NITS)
+            light = _tone_mapped(light, peak) / np.float32(WHITE_NITS)
         answer[top : top + rows] = _encoded(light @ matrix.T)
     return answer
 
@@ -118,17 +119,18 @@ def from_float(values: NDArray[Any]) -> tuple[NDArray[np.uint8], str | None]:
     return _encoded(shown.astype(np.float32)), line
 
 
-def _to_bt709(primaries: int) -> Floats:
+def to_bt709(primaries: int) -> Floats:
     """Linear light of these primaries -> linear light of BT.709, white to white (Bradford)."""
-    source, target = _to_xyz(primaries if primaries in _PRIMARIES else 1), _to_xyz(1)
+    source, target = to_xyz(primaries if primaries in PRIMARIES else 1), to_xyz(1)
     bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
     cones, wanted = bradford @ source.sum(axis=1), bradford @ target.sum(axis=1)
     adapted = np.linalg.inv(bradford) @ np.diag(wanted / cones) @ bradford
     return np.asarray(np.linalg.inv(target) @ adapted @ source, np.float32)
 
 
-def _to_xyz(primaries: int) -> NDArray[np.float64]:
-    red, green, blue, white = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in _PRIMARIES[primaries])
+def to_xyz(primaries: int) -> NDArray[np.float64]:
+    """(3, 3): linear light of these primaries to XYZ, with Y = 1 for white."""
+    red, green, blue, white = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in PRIMARIES[primaries])
     colors = np.stack([red, green, blue], axis=1)
     return colors * np.linalg.solve(colors, white)
 
@@ -136,7 +138,7 @@ def _to_xyz(primaries: int) -> NDArray[np.float64]:
 def _light(coded: Floats, code: ColorCode) -> Floats:
     """Coded values 0 to 1 as linear light: 0 to 1, of HDR in cd/m2 on a display of 1000."""
     if code.transfer == PQ:
-        return _from_pq(coded) * np.float32(10_000)
+        return from_pq(coded) * np.float32(10_000)
     if code.transfer == HLG:
         return _hlg_nits(coded)
     if code.transfer in _GAMMAS:
@@ -144,23 +146,42 @@ def _light(coded: Floats, code: ColorCode) -> Floats:
     return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def _from_pq(coded: Floats) -> Floats:
+def from_pq(coded: Values) -> Values:
     """SMPTE ST 2084: PQ values 0 to 1 -> light, 1 is 10,000 cd/m2."""
-    root = coded ** np.float32(1 / 78.84375)
-    light = np.maximum(root - np.float32(0.8359375), 0) / (np.float32(18.8515625) - np.float32(18.6875) * root)
-    return np.asarray(light ** np.float32(1 / 0.1593017578125))
+    root = coded ** (32 / 2523)
+    light: Values = (np.maximum(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610)
+    return light
 
 
-def _to_pq(light: Floats) -> Floats:
-    """The inverse of _from_pq."""
-    power = np.maximum(light, 0) ** np.float32(0.1593017578125)
-    return np.asarray(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** np.float32(78.84375), np.float32)
+def to_pq(light: Values) -> Values:
+    """The inverse of from_pq."""
+    power = np.maximum(light, 0) ** (2610 / 16384)
+    coded: Values = ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
+    return coded
+
+
+def from_hlg(coded: Values) -> Values:
+    """ITU-R BT.2100: HLG values 0 to 1 -> light of the scene, 0 to 1; the display's gamma is still to come."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene: Values = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - c) / a) + b) / 12).astype(coded.dtype)
+    return scene
+
+
+def shown_lower(nits: Values, peak: float) -> Values:
+    """The EETF of ITU-R BT.2390, 5.4.1: cd/m2 up to peak -> cd/m2 up to 203; black stays black on both displays."""
+    top, most = (float(to_pq(np.array(end / 10_000))) for end in (peak, WHITE_NITS))
+    most /= top
+    coded = np.minimum(to_pq(nits / 10_000) / top, 1)
+    knee = 1.5 * most - 0.5
+    t = np.maximum(coded - knee, 0) / (1 - knee)
+    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
+    shown: Values = from_pq(np.where(coded < knee, coded, spline).astype(nits.dtype) * top) * 10_000
+    return shown
 
 
 def _hlg_nits(coded: Floats) -> Floats:
     """ITU-R BT.2100: HLG values 0 to 1 -> cd/m2 on a display of 1000 (system gamma 1.2)."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - c) / a) + b) / 12).astype(np.float32)
+    scene = from_hlg(coded)
     luminance = scene @ np.asarray((0.2627, 0.6780, 0.0593), np.float32)
     return np.asarray(np.float32(1000) * scene * np.maximum(luminance, 1e-6)[..., None] ** np.float32(0.2))
 
@@ -168,22 +189,15 @@ def _hlg_nits(coded: Floats) -> Floats:
 def _peak_nits(pixels: NDArray[Any], full: float, code: ColorCode) -> float:
     step = max(1, int((pixels.shape[0] * pixels.shape[1] / _STRIP_PX) ** 0.5))
     light = _light(pixels[::step, ::step].astype(np.float32) / np.float32(full), code)
-    return float(np.clip(np.quantile(light.max(axis=2), _PEAK_SHARE), _WHITE_NITS, _PEAK_NITS))
+    return float(np.clip(np.quantile(light.max(axis=2), _PEAK_SHARE), WHITE_NITS, PEAK_NITS))
 
 
 def _tone_mapped(nits: Floats, peak: float) -> Floats:
     """cd/m2 up to peak -> cd/m2 up to 203, by the EETF of BT.2390 (blacks of both displays at 0)."""
-    if peak <= _WHITE_NITS:
+    if peak <= WHITE_NITS:
         return nits
     brightest = nits.max(axis=2, keepdims=True)
-    ends = _to_pq(np.array([peak / 10_000, _WHITE_NITS / 10_000], np.float32))
-    largest = float(ends[1] / ends[0])
-    coded = np.minimum(_to_pq(brightest / 10_000) / ends[0], 1)
-    knee = 1.5 * largest - 0.5
-    t = np.maximum(coded - knee, 0) / (1 - knee)
-    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * largest
-    shown = _from_pq(np.where(coded < knee, coded, spline).astype(np.float32) * ends[0]) * np.float32(10_000)
-    return np.asarray(nits * (shown / np.maximum(brightest, 1e-6)), np.float32)
+    return np.asarray(nits * (shown_lower(brightest, peak) / np.maximum(brightest, 1e-6)), np.float32)
 
 
 @cache

@@ -8,25 +8,17 @@ below 86 cd/m2 as it is. HLG is shown as on its reference display: 1000 cd/m2, s
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photo2anime.images.colors import HLG, PEAK_NITS, PQ, WHITE_NITS, from_hlg, from_pq, shown_lower, to_bt709, to_xyz
 from photo2anime.types import RGB
 from photo2anime.video.frames import Colors
 
 Floats = NDArray[np.float32]
-_PQ, _HLG = HDR_TRANSFERS = (16, 18)  # of ITU-T H.273
+HDR_TRANSFERS = (PQ, HLG)
 _BT2020, _WIDE = 9, {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
-_WHITE_XY = (0.3127, 0.3290)
-_PRIMARIES_XY = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
-    11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
-}
-_PEAK, _DIFFUSE_WHITE = 1000.0, 203.0  # cd/m2
 _HLG_GAMMA = 1.2
 _STEPS = 4096  # of the signal, 12 bits; of light 16 times as many, because dark steps are small there
 SDR = Colors(range=1, matrix=1, primaries=1, transfer=1)
@@ -38,20 +30,20 @@ class ToneMap:
     def __init__(self, colors: Colors) -> None:
         self.transfer = colors.transfer
         self.is_hdr = colors.transfer in HDR_TRANSFERS
-        primaries = colors.primaries if colors.primaries in _PRIMARIES_XY else _BT2020
+        primaries = colors.primaries if colors.primaries in (1, *_WIDE) else _BT2020
         wide = _WIDE.get(primaries, "BT.709")
         if self.is_hdr:
-            kind = "PQ" if colors.transfer == _PQ else "HLG"
+            kind = "PQ" if colors.transfer == PQ else "HLG"
             self.note = f"HDR ({kind}, {wide}) is brought to SDR, BT.709, by the curve of ITU-R BT.2390"
         else:
             self.note = f"wide colours ({wide}) are brought to BT.709"
-        self.luminance = _to_xyz(primaries)[1].astype(np.float32)
-        self.to_709 = (np.linalg.inv(_to_xyz(1)) @ _to_xyz(primaries)).astype(np.float32)
+        self.luminance = to_xyz(primaries)[1].astype(np.float32)
+        self.to_709 = to_bt709(primaries)
 
     def __call__(self, signal: NDArray[np.uint16]) -> RGB:
         """signal: (H, W, 3) uint16, full range, R'G'B' as coded. Returns sRGB, (H, W, 3) uint8."""
         light = _light_of(self.transfer)[signal >> 4]
-        if self.transfer == _HLG:
+        if self.transfer == HLG:
             shown = np.maximum(_weighted(light, self.luminance), 1e-6) ** np.float32(_HLG_GAMMA - 1)
             light *= shown[..., None]
         if self.is_hdr:  # light is in parts of the peak here, in parts of white after it
@@ -82,11 +74,10 @@ def _index(values: Floats, steps: int) -> NDArray[np.uint16]:
 def _light_of(transfer: int) -> Floats:
     """Signal in _STEPS steps -> light: of PQ in parts of the peak, of HLG before the display's gamma, else of white."""
     signal = np.linspace(0, 1, _STEPS)
-    if transfer == _PQ:
-        light = np.minimum(_from_pq(signal) / _PEAK, 1)
-    elif transfer == _HLG:
-        a, b, c = 0.17883277, 0.28466892, 0.55991073
-        light = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+    if transfer == PQ:
+        light = np.minimum(from_pq(signal) * 10_000 / PEAK_NITS, 1)
+    elif transfer == HLG:
+        light = from_hlg(signal)
     else:
         light = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
@@ -95,34 +86,8 @@ def _light_of(transfer: int) -> Floats:
 @cache
 def _gains() -> Floats:
     """Square root of light, in parts of the peak, in _STEPS steps -> what the light is multiplied by."""
-    light = np.maximum(np.linspace(0, 1, _STEPS) ** 2 * _PEAK, 1e-3)
-    shown = _from_pq(_eetf(_to_pq(light)))
-    return (shown / light * _PEAK / _DIFFUSE_WHITE).astype(np.float32)
-
-
-def _eetf(signal: NDArray[Any]) -> NDArray[Any]:
-    """BT.2390: a PQ signal for the display with the lower white; black stays black."""
-    top = _to_pq(np.array(_PEAK))
-    e, most = signal / top, _to_pq(np.array(_DIFFUSE_WHITE)) / top
-    knee = 1.5 * most - 0.5
-    t = (e - knee) / (1 - knee)
-    bent = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (-2 * t**3 + 3 * t**2) * most
-    shown: NDArray[Any] = np.where(e < knee, e, bent) * top
-    return shown
-
-
-def _to_pq(light: NDArray[Any]) -> NDArray[Any]:
-    """cd/m2 -> signal, 0 to 1 (SMPTE ST 2084)."""
-    y = (light / 10000) ** (2610 / 16384)
-    signal: NDArray[Any] = ((3424 / 4096 + 2413 / 128 * y) / (1 + 2392 / 128 * y)) ** (2523 / 32)
-    return signal
-
-
-def _from_pq(signal: NDArray[Any]) -> NDArray[Any]:
-    """Signal -> cd/m2, the inverse of _to_pq."""
-    p = signal ** (32 / 2523)
-    light: NDArray[Any] = 10000 * (np.maximum(p - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * p)) ** (16384 / 2610)
-    return light
+    light = np.maximum(np.linspace(0, 1, _STEPS) ** 2 * PEAK_NITS, 1e-3)
+    return (shown_lower(light, PEAK_NITS) / light * PEAK_NITS / WHITE_NITS).astype(np.float32)
 
 
 @cache
@@ -131,12 +96,3 @@ def _srgb() -> NDArray[np.uint8]:
     light = np.linspace(0, 1, 16 * _STEPS)
     signal = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.round(255 * signal).astype(np.uint8)
-
-
-@cache
-def _to_xyz(primaries: int) -> NDArray[np.float64]:
-    """(3, 3): linear RGB of these primaries, white at D65, to XYZ with Y = 1 for white."""
-    xyz = np.array([(x / y, 1, (1 - x - y) / y) for x, y in _PRIMARIES_XY[primaries]]).T
-    x, y = _WHITE_XY
-    matrix: NDArray[np.float64] = xyz * np.linalg.solve(xyz, (x / y, 1, (1 - x - y) / y))
-    return matrix
