@@ -12,10 +12,12 @@ folder, and a stopped run goes on.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import io
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -82,11 +84,8 @@ def main() -> None:
     for number, file in enumerate(files):
         for variant in range(args.variants):
             target = f"{file.parent.name}-{file.stem}-{variant}.png"
-            taken = args.out / "taken" / target
-            taken.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                taken.touch(exist_ok=False)
-            except FileExistsError:
+            claim = claimed(args.out, target)
+            if claim is None:
                 continue
             rng = np.random.default_rng((1, number, variant))
             photo = read_image(file).rgb
@@ -100,7 +99,26 @@ def main() -> None:
                 save(args.out / look / target, fitted(draw(photo), kept_px))
             poor = args.place is not None and (number + variant) % 3 == 2
             save(args.out / "photo" / target, fitted(worsened(photo, rng) if poor else photo, kept_px))
+            claim.close()
             print(f"{number + 1} of {len(files)}: {target}", flush=True)
+
+
+def claimed(out: Path, target: str) -> IO[bytes] | None:
+    """A hold on a pair that is not drawn yet and that no other process has; keep it until the pair is written. It ends
+    with the process, so that a killed one loses nothing. None for a pair that is drawn or taken.
+    """
+    lock = out / "taken" / target
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    opened = open(lock, "ab")  # noqa: SIM115
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        opened.close()
+        return None
+    if (out / "photo" / target).exists():  # it is written last
+        opened.close()
+        return None
+    return opened
 
 
 def interleaved(folders: list[list[Path]]) -> list[Path]:

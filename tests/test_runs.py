@@ -55,3 +55,22 @@ def test_cel_is_trained_from_photos_to_a_style(models: Path, tmp_path: Path) -> 
 def test_portraits_are_trained_from_faces_to_a_style(models: Path, tmp_path: Path) -> None:
     run("train_portraits.sh", EXAMPLES, EXAMPLES, models, tmp_path / "runs")
     assert Stylizer.load(tmp_path / "runs" / "portrait" / "export" / "portrait.onnx").card.multiple_of == 16
+
+
+def test_a_pair_of_a_killed_process_is_drawn_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    code = "import sys, pathlib; from make_pairs import claimed; c = claimed(pathlib.Path(sys.argv[1]), 'a.png')"
+    code += "; print(c is not None, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, cwd=ROOT / "scripts") as other:
+        assert other.stdout is not None and other.stdout.readline() == b"True\n"
+        from make_pairs import claimed
+
+        assert claimed(tmp_path, "a.png") is None  # the other one has it
+        other.kill()
+    claim = claimed(tmp_path, "a.png")
+    assert claim is not None
+    (tmp_path / "photo").mkdir()
+    (tmp_path / "photo" / "a.png").write_bytes(b"")
+    claim.close()
+    assert claimed(tmp_path, "a.png") is None  # drawn

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from conftest import photo_of
 from photo2anime import Photo2AnimeError
+from photo2anime.inference.pixels import to_batch, to_image
 from photo2anime.train.config import LossWeights, TrainConfig
-from photo2anime.train.data.dataset import Batch, PairedPhotos, Sources, batches
+from photo2anime.train.data.dataset import Batch, PairedPhotos, Sources, batches, read_rgb
 from photo2anime.train.learning import distill as distill_module
 from photo2anime.train.learning import losses
 from photo2anime.train.learning.checkpoint import new_state
@@ -258,7 +259,7 @@ def test_a_discriminator_may_look_through_the_feature_network(
     pairs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CHANNELS, "mobilenetv2", (4,))  # as TinyFeatures
-    cfg = replace(SMALL, discriminator="features", total_steps=60, warmup_steps=0, lr_discriminator=0.01)
+    cfg = replace(SMALL, discriminator="features", total_steps=150, warmup_steps=0, lr_discriminator=0.01)
     *_, last = train_loop(new_state(cfg, CPU), drawn(pairs, cfg), TinyFeatures(), cfg, CPU)
     assert last["d_anime"].item() < 0.2 and last["d_fake"].item() < 0.2  # it tells an untrained generator's apart
 
@@ -487,3 +488,21 @@ def test_hues_are_turned_alike_and_brightness_stays() -> None:
     weights = np.array([0.299, 0.587, 0.114])
     assert np.abs(turned @ weights - photo @ weights).max() < 4 and np.abs(turned.astype(int) - photo).max() > 20
     assert np.abs(turned_hues(photo, 2.0).astype(int) - photo).max() <= 1
+
+
+def test_the_enlarger_learns_to_lay_drawings_out(tmp_path: Path) -> None:
+    from photo2anime.inference.runtime import open_model
+    from photo2anime.train.learning.enlarger import train_enlarger
+    from photo2anime.train.publishing.export import write_enlarger
+
+    rng = np.random.default_rng(0)
+    for number in range(3):  # planes with sharp edges, as drawings have
+        planes = rng.integers(0, 256, (8, 8, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+        Image.fromarray(planes).save(tmp_path / f"{number}.png")
+    network = train_enlarger(tmp_path, steps=150)
+    drawing = read_rgb(tmp_path / "0.png")[:96, :96]
+    small = np.asarray(Image.fromarray(drawing).resize((48, 48), Image.Resampling.LANCZOS))
+    write_enlarger(network, tmp_path / "enlarge.onnx")
+    (larger,) = open_model(tmp_path / "enlarge.onnx")(to_batch(small))
+    plain = np.asarray(Image.fromarray(small).resize((96, 96), Image.Resampling.BILINEAR))
+    assert np.square(to_image(larger).astype(int) - drawing).mean() < np.square(plain.astype(int) - drawing).mean()
