@@ -16,13 +16,17 @@ train() {
     shift
     photo2anime distill --photos "$runs/pairs/photo" --targets "$runs/pairs/cel" --style cel --run "$runs/$run" \
         --hold-out "${HELD_OUT:-}" --hidden 128 --fine-blocks 3 --low-blocks 5 --own-colors 0.75 --hue-jitter 0.3 \
-        --conditional --scales 2 --crop-px "$(full 144 64)" --batch-size "$(full 4 1)" --pixel 5 --gradient 3 --perceptual 1.5 "$@"
+        --crop-px "$(full 160 64)" --batch-size "$(full 4 1)" --gradient 3 --perceptual 1.5 "$@"
 }
 
 python scripts/make_pairs.py cel "$photos" --models "$models" --out "$runs/pairs" --crop-px "$(full 512 96)" --count "$(full 9999 2)"
 
-train cel-a --steps "$(full 3400 4)" --warmup-steps "$(full 500 2)" --lr 0.01 --adversarial 0.25 --line 2
-train cel-b --from "$runs/cel-a" --steps "$(full 1800 4)" --warmup-steps 2 --lr 0.008 --adversarial 0.35 --line 2.5 --seed 2
-train cel --from "$runs/cel-b" --steps "$(full 300 4)" --warmup-steps 2 --lr 0.004 --adversarial 0.35 --line 2.5 --seed 3 \
-    --features "$(full vgg16 mobilenetv2)"
+# The shipped one made its first 5500 steps on flatter drawings, which lost twigs and wires (docs/log.md).
+train cel-a --conditional --scales 2 --steps "$(full 5500 4)" --warmup-steps "$(full 500 2)" --lr 0.01 \
+    --adversarial 0.3 --pixel 5 --line 2.5
+sharpen() {
+    train "$@" --discriminator features --shade-jitter 1.5 --warmup-steps 2 --adversarial 1 --pixel 4 --line 3
+}
+sharpen cel-b --from "$runs/cel-a" --steps "$(full 1400 4)" --lr 0.008 --seed 4
+sharpen cel --from "$runs/cel-b" --steps "$(full 300 4)" --lr 0.004 --seed 5 --features "$(full vgg16 mobilenetv2)"
 photo2anime export "$runs/cel" --int8 examples --license "Apache-2.0: any use, commercial too"

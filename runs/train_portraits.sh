@@ -17,17 +17,25 @@ train() {
     run=$1
     shift
     photo2anime distill --photos "$runs/pairs/photo" --targets "$runs/pairs/portrait" --style portrait --run "$runs/$run" \
-        --width 64 --hidden 128 --fine-blocks 3 --low-blocks 5 --deep-blocks 3 --own-colors 0.85 --hue-jitter 0.04 \
-        --conditional --scales 2 --crop-px "$(full 192 64)" --batch-size "$(full 4 1)" --pixel 6 --gradient 4 --perceptual 1.2 "$@"
+        --width 64 --low-blocks 5 --deep-blocks 3 --own-colors 0.85 --hue-jitter 0.04 \
+        --crop-px "$(full 192 64)" --batch-size "$(full 4 1)" "$@"
 }
 
+# Pictures are as large as the network will be used at: a face of 240 pixels. At 416, as the first stages had them, it
+# learned slower and drew fainter (docs/log.md).
 python scripts/make_pairs.py portrait "$faces" --place "$backgrounds" --models "$models" --out "$runs/pairs" \
-    --kept-px "$(full 416 128)" --variants "$(full 4 1)" --count "$(full 9999 2)"
+    --kept-px "$(full 336 128)" --variants "$(full 4 1)" --count "$(full 9999 2)"
 
 # The shipped one began with 0.3.0's portrait-v1 and 3800 steps towards a look that moves eyes, given up (docs/log.md);
-# here a film network of ours stands for that beginning.
-train portrait-a --from hayao-v2 --steps "$(full 4000 4)" --warmup-steps "$(full 500 2)" --lr 0.01 --adversarial 0.25 --line 2
-train portrait-b --from "$runs/portrait-a" --steps "$(full 2600 4)" --warmup-steps 2 --lr 0.008 --adversarial 0.35 --line 2.5 --seed 2
-train portrait --from "$runs/portrait-b" --steps "$(full 340 4)" --warmup-steps 2 --lr 0.004 --adversarial 0.35 --line 2.5 --seed 3 \
+# here a film network of ours stands for that beginning. Then it grows.
+train portrait-a --hidden 128 --fine-blocks 3 --from hayao-v2 --conditional --scales 2 --steps "$(full 6000 4)" \
+    --warmup-steps "$(full 500 2)" --lr 0.01 --adversarial 0.3 --pixel 6 --gradient 4 --perceptual 1.2 --line 2.5
+sharpen() {
+    train "$@" --hidden "$(full 176 136)" --fine-blocks 4 --discriminator features --shade-jitter 2 --warmup-steps 2 \
+        --pixel 4 --gradient 3 --perceptual 1.5 --line 4
+}
+sharpen portrait-b --from "$runs/portrait-a" --steps "$(full 1500 4)" --lr 0.008 --adversarial 0.8 --seed 5
+sharpen portrait-c --from "$runs/portrait-b" --steps "$(full 3300 4)" --lr 0.008 --adversarial 1.2 --seed 6
+sharpen portrait --from "$runs/portrait-c" --steps "$(full 700 4)" --lr 0.004 --adversarial 1.2 --seed 7 \
     --features "$(full vgg16 mobilenetv2)"
 photo2anime export "$runs/portrait" --license "non-commercial, after AnimeGANv3's published models"
