@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from conftest import photo_of
 from photo2anime.painting.eyes import enlarge_eyes
 from photo2anime.painting.portraits import cut_upright, square_of
 from photo2anime.types import Face
@@ -62,3 +63,10 @@ def test_points_of_the_photo_are_found_in_the_upright_square(turn: int) -> None:
     for point in points[:2]:
         x, y = square.upright(*point, cut.shape[0])
         assert cut[round(y), round(x), 1] < 60
+
+
+@pytest.mark.parametrize("apart", [0.5, 2, 3, 5, 9, 14, 20, 38])
+def test_eyes_of_any_distance(apart: float) -> None:
+    face = photo_of(64, 64)
+    larger = enlarge_eyes(face, [(20, 30), (20 + apart, 30)])
+    assert larger.shape == face.shape and (apart < 9 or not np.array_equal(larger, face))

@@ -15,7 +15,7 @@ from photo2anime.types import RGB
 
 _LARGER = 1.75
 _REACH = 0.42  # radius of what moves, over the distance between the eyes: up to the brows, not to the nose
-_CELLS = 16  # on a side of the grid that bends
+_MOST_CELLS = 16  # on a side of the grid that bends; each is at least two pixels wide
 
 
 def enlarge_eyes(face: RGB, eyes: Sequence[tuple[float, float]]) -> RGB:
@@ -29,7 +29,8 @@ def enlarge_eyes(face: RGB, eyes: Sequence[tuple[float, float]]) -> RGB:
         return face
     image = Image.fromarray(face)
     side = 2 * math.ceil(radius)
-    edges = [round(side * i / _CELLS) for i in range(_CELLS + 1)]
+    cells = min(_MOST_CELLS, side // 2)
+    edges = [round(side * i / cells) for i in range(cells + 1)]
     for x, y in eyes:
         left, top = round(x) - side // 2, round(y) - side // 2
         rows, cols = np.meshgrid(edges, edges, indexing="ij")
@@ -46,8 +47,8 @@ def enlarge_eyes(face: RGB, eyes: Sequence[tuple[float, float]]) -> RGB:
                     for at in (source_x, source_y)
                 ),
             )
-            for i in range(_CELLS)
-            for j in range(_CELLS)
+            for i in range(cells)
+            for j in range(cells)
         ]
         bent = image.transform((side, side), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
         image.paste(bent, (left, top))
