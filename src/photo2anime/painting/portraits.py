@@ -21,8 +21,8 @@ STYLES: dict[FaceVersion, str] = {"v1": "portrait-v1", "v2": "portrait-v2"}
 
 _PORTRAIT_SHARE = 1 / 3  # a face higher than this share of the photo makes it a portrait
 _DRAWN_FACE_PX = 240  # how high the face is drawn there: as in the pictures that were learned from
-_LEAST_FACE_PX = 48  # smaller faces are left to the scene's style
-_STYLIZED_FACE_PX = 160  # from here on version 1: smaller eyes gain nothing from being enlarged, and likeness loses
+_LEAST_FACE_PX = 28  # smaller faces are left to the scene's style
+_STYLIZED_FACE_PX = 64  # from here on version 1; below, enlarged eyes are a few pixels and gain nothing
 _MARGIN = 1.8  # side of the square over that of the face: hair, ears and chin are inside
 _RAISED = 0.06  # of the square's side: there is more head above the face's box than below it
 _LEAST_PX, _MOST_PX, _MULTIPLE = 352, 512, 16  # sides the portrait networks were trained at
