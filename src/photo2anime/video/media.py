@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -143,3 +144,21 @@ def _why_not_a_video(head: bytes) -> str | None:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def readable_packets(container: Any, streams: list[Any], on_broken: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """Packets of the streams in file order, to the end of the file or to where it can be read no further: then
+    on_broken is called once.
+    """
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except MemoryError:
+            raise
+        except (FFmpegError, OSError):
+            on_broken()
+            return
+        if packet is None:
+            return
+        yield packet

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
-from photo2anime.video.media import open_input, open_output
+from photo2anime.video.media import open_input, open_output, readable_packets
 from photo2anime.video.source import VideoSource
 from photo2anime.video.transcode import Recoded, recode_audio, recode_subtitles
 
@@ -184,20 +184,13 @@ class Muxer:
             out.set_chapters(chapters)
 
     def _others(self, container: Any, others: dict[int, Any]) -> Iterator[tuple[Any, Fraction]]:
-        """Packets of the other streams in file order, moved to the cut, and when they play in seconds."""
+        """Packets of the other streams in file order, moved to the cut, and when they play in seconds. Where the file
+        is broken they end: the reader of the picture counts that.
+        """
         if not others:
             return
         start, end = self.source.start, self.source.end
-        packets = container.demux([container.streams[index] for index in others])
-        while True:
-            try:
-                packet = next(packets, None)
-            except MemoryError:
-                raise
-            except (FFmpegError, OSError):
-                return  # the reader of the picture has counted it
-            if packet is None:
-                return
+        for packet in readable_packets(container, [container.streams[index] for index in others]):
             when = packet.dts if packet.pts is None else packet.pts
             if packet.size == 0 or when is None:
                 continue

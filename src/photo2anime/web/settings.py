@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
 MB = 1_000_000
 
 
