@@ -17,7 +17,8 @@ _SEGMENT_FRAMES = 240  # what stopping a run can cost
 @dataclass(frozen=True, slots=True)
 class PaintOptions:
     """How one picture, or each frame of a video, is painted. style: a name, or the path of an .onnx file. max_side:
-    larger photos are shrunk to this longer side in pixels first; None is no limit. The rest is as in Look, by the same names.
+    larger photos are shrunk to this longer side in pixels first; None is no limit. The rest is as in Look, under the
+    same names.
     """
 
     style: str = "hayao"
