@@ -1,4 +1,4 @@
-"""What a user may ask for, as records that command, page, API and Python share; fields are named as the flags are."""
+"""The options of painting, as records that command, page, API and Python share; fields are named as the flags are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of the package: pictures, tiles, styles, and the one error users see."""
+"""The records that all modules share: pictures, faces, tiles, styles; and the errors that users see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture file says of its colours and of other pictures in it, where its decoder does not tell.
+"""Reads colour codes (CICP) and gain maps from a picture file, where the decoder does not report them.
 
 Boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG. Only the file itself is looked into, and only its
 head: what is damaged here says nothing, and the decoder has its own word on it.

@@ -1,4 +1,4 @@
-"""A picture as its decoder gave it -> Picture: upright, sRGB, 8 bit, alpha apart, with what it says of itself."""
+"""A Pillow image -> Picture: upright, sRGB, 8 bits, alpha separate, with its metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door for pictures: what a camera or a program wrote -> Picture, and Picture -> file, whole or not at all."""
+"""Reads every picture file into a Picture, and writes a Picture to a file completely or not at all."""
 
 from __future__ import annotations
 

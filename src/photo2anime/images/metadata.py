@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels: EXIF, XMP, IPTC, text, resolution; kept from file to file."""
+"""Metadata of a picture file (EXIF, XMP, IPTC, text, resolution), read and carried over to the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF files that Pillow reads wrong, coarsely or not at all: more than 8 bits a sample, whole or floating-point.
+"""Reads TIFF files that Pillow reads wrongly or not at all: more than 8 bits a sample, integer or floating-point.
 
 Pillow's own decoders still unpack the strips: each is given to them as a grey picture of bytes.
 """

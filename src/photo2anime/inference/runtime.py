@@ -1,4 +1,4 @@
-"""The one file that knows ONNX Runtime: a network from an .onnx file, on the device that really started."""
+"""Runs an .onnx file with ONNX Runtime, and checks that the device asked for really started."""
 
 from __future__ import annotations
 

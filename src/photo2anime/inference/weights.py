@@ -1,4 +1,4 @@
-"""StyleCard -> the verified .onnx file on this machine."""
+"""StyleCard -> its .onnx file on this machine, checked by SHA-256."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A film's colours over a drawing: a few named curves of grades.toml, applied as one table of colours."""
+"""Colour grading: the curves of grades.toml, applied to a drawing as one 3-D lookup table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Animated pictures (GIF, WebP, APNG, AVIF) as frames, and frames as animated pictures, by way of Pillow."""
+"""Reads and writes animated pictures (GIF, WebP, APNG, AVIF) with Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames out of packets: whole pictures where the file holds fields, and the transparency that VP8 and VP9 hide."""
+"""Decoding beyond FFmpeg's default: deinterlacing, and the transparency of VP8 and VP9."""
 
 from __future__ import annotations
 

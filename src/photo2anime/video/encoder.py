@@ -1,4 +1,4 @@
-"""Painted frames -> packets: which codecs there are, how they are set, and frames into their colours."""
+"""Painted frames -> packets: the codecs, their settings, and conversion to their pixel formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces from frame to frame: looked for now and then, moved between, faded in and out, so that none pops."""
+"""Follows faces from frame to frame: detected every few frames, tracked between, faded in and out."""
 
 from __future__ import annotations
 

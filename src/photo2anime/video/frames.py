@@ -1,4 +1,4 @@
-"""The nouns of video: a frame, and what is known of a moving picture before it is read."""
+"""The records of video: a frame, colour tags, the facts of a video, and what could not be read."""
 
 from __future__ import annotations
 

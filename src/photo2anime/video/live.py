@@ -1,4 +1,4 @@
-"""`photo2anime live`: what a camera sees, painted, in a window."""
+"""`photo2anime live`: paints a camera's frames in a window."""
 
 from __future__ import annotations
 

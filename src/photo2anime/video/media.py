@@ -1,4 +1,4 @@
-"""The one door for films and sound: a file on this computer, of a known format, and nothing that it refers to.
+"""Opens films and sound files safely: one local file of a known format, and none of the files it refers to.
 
 FFmpeg by itself opens whatever a name or a file names: addresses, playlists, scripts, numbered pictures, tracks that
 lie in other files. So it is never given a name to read from. It gets the bytes of one open file, a list of the formats

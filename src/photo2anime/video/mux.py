@@ -1,4 +1,4 @@
-"""The finished file: painted packets, and beside them sound, subtitles, chapters and tags as the source has them."""
+"""Writes the finished file: painted packets, with the source's sound, subtitles, chapters and tags."""
 
 from __future__ import annotations
 

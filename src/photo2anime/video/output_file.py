@@ -1,4 +1,4 @@
-"""Where a result goes, and why it may not go there."""
+"""Chooses where a result is written, and refuses places where it may not be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only threading of video: one stage works ahead of the next."""
+"""Runs one stage of the video pipeline ahead of the next, in a thread. The only threading of video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole segments on disk: what is painted stays painted, and the result does not depend on where a run was cut."""
+"""Finished segments on disk, so that a stopped run can resume and still give the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video file as upright RGB frames with exact timestamps, and the facts that have to survive."""
+"""Reads a video file as upright RGB frames with exact timestamps, and the facts that the result must keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound and subtitles the new container cannot hold as they are: decoded, and coded as it likes them."""
+"""Transcodes sound and subtitles that the new container cannot hold as they are."""
 
 from __future__ import annotations
 

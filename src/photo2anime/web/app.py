@@ -1,4 +1,4 @@
-"""`photo2anime serve`: the web page and the HTTP API, started, guarded and stopped."""
+"""`photo2anime serve`: starts and stops the web page and the HTTP API, with the middleware before them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything the server refuses, with its HTTP status; and what an error of a lower layer is to a program."""
+"""HttpError: a refusal with its HTTP status; and the HttpError for an error of a lower layer."""
 
 from __future__ import annotations
 

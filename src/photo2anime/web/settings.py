@@ -1,4 +1,4 @@
-"""What `photo2anime serve` is told: where to listen, who may come in, and every limit."""
+"""The settings of `photo2anime serve`: where to listen, who has access, and every limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run, saved whole or not at all, so that training goes on exactly where it stopped."""
+"""The state of a run, saved atomically, so that training resumes exactly where it stopped."""
 
 from __future__ import annotations
 

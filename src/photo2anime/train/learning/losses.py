@@ -1,4 +1,4 @@
-"""What the generator and the discriminator are asked for: functions of tensors, without weights or state."""
+"""The losses of generator and discriminator: functions of tensors, without weights or state."""
 
 from __future__ import annotations
 

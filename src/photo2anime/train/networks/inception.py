@@ -1,4 +1,4 @@
-"""An InceptionV3 that knows photos from drawings, for distances between styles.
+"""An InceptionV3 trained to tell kinds of pictures apart, for KID and drawn-ness.
 
 Its weights come from the npm package nsfwjs (MIT): ImageNet features do not see style when the content is the same
 (docs/log.md), this network was tuned to tell drawings from photos and does.

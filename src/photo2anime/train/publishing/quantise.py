@@ -1,4 +1,4 @@
-"""float32 -> int8: a network's 8-bit twin, for video on processors that multiply bytes faster."""
+"""Quantises a network from float32 to int8, for video on processors with fast 8-bit arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions under the page's buttons: paths and values in, paths and values out. They know nothing of Gradio."""
+"""The functions behind the page's buttons: paths and values in, paths and values out. They do not use Gradio."""
 
 from __future__ import annotations
 

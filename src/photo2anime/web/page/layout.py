@@ -1,4 +1,4 @@
-"""The web page: which components there are and which function stands behind which button."""
+"""The web page: its Gradio components, and the function that each button calls."""
 
 from __future__ import annotations
 

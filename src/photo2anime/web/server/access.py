@@ -1,4 +1,4 @@
-"""Who may come in: the token in a header or a cookie, and how often a minute from one address."""
+"""Access control: the token in a header or a cookie, and the rate limit of each address."""
 
 from __future__ import annotations
 

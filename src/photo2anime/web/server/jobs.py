@@ -1,4 +1,4 @@
-"""Paintings in a queue: so many at a time, so many waiting, so long each; what is over is refused at once."""
+"""The job queue: limits on running jobs, waiting jobs and seconds; what exceeds them is refused at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server counts, as Prometheus text."""
+"""The server's counters, as Prometheus text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the server paints: photo and options in, anime out. The one place where options meet the styles."""
+"""Paints for page and API: photo and PaintOptions -> anime. Keeps each style loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads to the page: written under our own names, with the extension their content tells, as they come in.
+"""Receives uploads to the page: written to disk as they arrive, under names of our own, the extension by content.
 
 These two routes stand before Gradio's of the same address. What is neither picture nor clip is not kept: an empty file
 takes its place, so that the page can say which one it was.

@@ -1,4 +1,4 @@
-"""Each clip is opened and painted by a process of its own: started, listened to and ended here."""
+"""Runs a worker process for each clip: starts it, reads its messages, ends it."""
 
 from __future__ import annotations
 

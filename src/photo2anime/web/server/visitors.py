@@ -1,4 +1,4 @@
-"""Who is still there: a visitor whose page holds no connection to us any more has left, and so has their work."""
+"""Which visitors are connected: when a visitor's page has no open connection any more, their work is cancelled."""
 
 from __future__ import annotations
 
