@@ -200,7 +200,7 @@ def _whole(stream: IO[bytes]) -> IO[bytes]:
 
 
 def _decoded(read: Callable[[], Picture]) -> Picture:
-    """What read returns; what Pillow's decoders raise is told in one line."""
+    """What read returns. What Pillow's decoders raise becomes an error of one line."""
     try:
         return read()
     except UnidentifiedImageError:

@@ -115,7 +115,7 @@ def _plays(image: Image.Image) -> int:
 
 
 def write_animation(file: Path, format: str, frames: Iterable[Frame], facts: Facts, quality: int | None) -> int:
-    """Writes all frames and tells how many. file: where, not yet under its final name. quality: of WebP and AVIF.
+    """Writes all frames and returns how many. file: where, not yet under its final name. quality: of WebP and AVIF.
 
     GIF counts in hundredths of a second: each frame begins at the nearest one, and frames that would show for less than
     20 ms are left out. Pillow keeps frames that are equal as one longer frame.

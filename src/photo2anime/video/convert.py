@@ -69,7 +69,7 @@ def _video(options: VideoOptions) -> int:
 
 
 class Run:
-    """One video on its way. options: what was asked for. progress: told of each painted frame.
+    """One video being painted. options: what was asked for. progress: called after each painted frame.
 
     Close it in the end: what is painted is then open to other runs, and gone where nothing is worth keeping.
     """

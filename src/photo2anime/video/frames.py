@@ -67,7 +67,7 @@ class Facts:
 
 @dataclass(slots=True)
 class Losses:
-    """What could not be read, counted while reading."""
+    """Counts of what could not be read."""
 
     broken_packets: int = 0
     damaged_frames: int = 0

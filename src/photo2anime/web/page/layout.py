@@ -95,7 +95,7 @@ def _with_options(work: Callable[[gr.Request, Any, PaintOptions, gr.Progress], A
 
 
 def _photo_box(text: Text) -> gr.Image:
-    """Where the photo goes in. It hands over the upload's path untouched: our reader is the one door for pictures."""
+    """The photo input. It passes on the upload's path unchanged: only image_io decodes pictures."""
     photo = gr.Image(
         label=text.your_photo,
         type="filepath",
@@ -110,7 +110,7 @@ def _photo_box(text: Text) -> gr.Image:
 
 
 def _path(payload: gr.FileData | None) -> str | None:
-    """Where an upload lies. Nothing of Gradio's looks into it, converts it or turns it: only our readers do."""
+    """The path of an upload. Gradio does not open, convert or rotate it; only our own readers do."""
     return payload.path if payload else None
 
 
@@ -148,12 +148,16 @@ def _photo_tab(page: Page) -> None:
 
     def paint(request: gr.Request, photo: str | None, options: PaintOptions, progress: gr.Progress) -> tuple[Any, ...]:
         over = _left(page, request)
-        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, handlers.steps_of(progress), over))
+        shown = _with_gradio_errors(
+            lambda: handlers.paint_photo(page, photo, options, handlers.steps_of(progress), over)
+        )
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
     def paint_sheet(request: gr.Request, photo: str | None, options: PaintOptions, progress: gr.Progress) -> Any:
         over = _left(page, request)
-        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, handlers.steps_of(progress), over))
+        pictures = _with_gradio_errors(
+            lambda: handlers.paint_sheet(page, photo, options, handlers.steps_of(progress), over)
+        )
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
 
     def choose(event: gr.SelectData) -> str:
@@ -167,7 +171,7 @@ def _photo_tab(page: Page) -> None:
 
 
 def _photos_box(page: Page) -> gr.File:
-    """Where many files go in: any, so that those that are no photos are named after the others are painted."""
+    """The input for many files, of any type: those that are no photos are listed after the others are painted."""
     photos = gr.File(label=page.text.photos, file_count="multiple", elem_id="photos")
     name_of = page.services.storage.name_of
 
@@ -203,7 +207,9 @@ def _several_tab(page: Page) -> None:
         session = str(request.session_hash)
         over = running.start(session)
         try:
-            several = _kindly(lambda: handlers.paint_several(page, photos, options, handlers.steps_of(progress), over))
+            several = _with_gradio_errors(
+                lambda: handlers.paint_several(page, photos, options, handlers.steps_of(progress), over)
+            )
         finally:
             running.end(session)
         ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
@@ -235,13 +241,13 @@ def _video_tab(page: Page) -> None:
 
     def preview(request: gr.Request, file: str | None, options: PaintOptions, progress: gr.Progress) -> list[str]:
         over = _left(page, request)
-        return _kindly(lambda: video_handlers.show_stills(page, file, options, over))  # type: ignore[no-any-return]
+        return _with_gradio_errors(lambda: video_handlers.show_stills(page, file, options, over))  # type: ignore[no-any-return]
 
     def paint(request: gr.Request, file: str | None, options: PaintOptions, progress: gr.Progress) -> str:
         session = str(request.session_hash)
         over, on_step = running.start(session), handlers.steps_of(progress, text.time_left)
         try:
-            return _kindly(  # type: ignore[no-any-return]
+            return _with_gradio_errors(  # type: ignore[no-any-return]
                 lambda: video_handlers.show_video(page, file, options, on_step, over)
             )
         finally:
@@ -260,8 +266,8 @@ def _canceller(running: RunningWork) -> Callable[[gr.Request], None]:
     return cancel
 
 
-def _kindly(work: Callable[[], Any]) -> Any:
-    """What work returns; a notice becomes a message on the page."""
+def _with_gradio_errors(work: Callable[[], Any]) -> Any:
+    """The result of work; a PageError becomes Gradio's message on the page."""
     try:
         return work()
     except PageError as notice:

@@ -15,7 +15,7 @@ _MOST_ADDRESSES = 10_000
 
 
 def cookie_value(token: str) -> str:
-    """What the browser keeps instead of the token itself."""
+    """The cookie's value, a hash that stands in for the token."""
     return hmac.new(token.encode(), b"photo2anime page", hashlib.sha256).hexdigest()
 
 

@@ -30,7 +30,7 @@ class Job:
         self._stopped = http_error
 
     def check(self, done: int = 0, total: int = 0) -> None:
-        """Raises HttpError when the job is to stop or its time is over; else tells the progress."""
+        """Raises HttpError when the job is to stop or its time is over; else reports the progress."""
         if self._stopped:
             raise self._stopped
         if time.monotonic() > self.deadline:

@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def limit(memory_bytes: int, file_bytes: int) -> None:
-    """Holds this process to so much memory of its own and so large a file, where the system can; never a core file.
+    """Limits this process's memory and the size of files it writes, where the system can; no core files.
     When the whole machine runs short, it is this process that Linux ends, not the server.
     """
     if sys.platform == "win32":
