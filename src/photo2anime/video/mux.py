@@ -27,7 +27,7 @@ Notes = Callable[[str], None]
 
 
 class Muxer:
-    """Writes one container. audio: whether sound and subtitles are kept. say: called with a line for what does not fit."""
+    """Writes one container. audio: whether sound and subtitles are kept. say: called with what does not fit."""
 
     def __init__(
         self, source: VideoSource | AnimationSource, encoding: Encoding, format: str, *, audio: bool, say: Notes
