@@ -45,7 +45,7 @@ def _open(file: Path) -> Image.Image:
 
 
 class AnimationSource:
-    """An animated picture opened for painting, with the same doors as VideoSource. Durations of 0 count as 100 ms."""
+    """An animated picture opened for painting, with the interface of VideoSource. Durations of 0 count as 100 ms."""
 
     def __init__(self, file: Path, *, max_side: int | None = None, start: float = 0, end: float | None = None) -> None:
         self.file, self.start, self.losses = file, Fraction(str(start)), Losses()

@@ -74,7 +74,7 @@ class Losses:
     missing_seconds: float = 0.0
 
     def told(self) -> list[str]:
-        """One clause for each kind of loss; empty when all was read."""
+        """The losses as clauses, one for each kind; empty when all was read."""
         said = []
         if self.broken_packets:
             said.append(f"{self.broken_packets} damaged packets could not be decoded and were left out")

@@ -128,7 +128,7 @@ def _reader(file: Path) -> _Reader:
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> None:
-    """What FFmpeg gets when it asks for another file."""
+    """Refuses FFmpeg's requests for another file."""
     raise PermissionError("other files are not opened")
 
 

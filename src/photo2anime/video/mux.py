@@ -35,7 +35,7 @@ class Muxer:
         self.source, self.encoding, self.format, self.audio, self.say = source, encoding, format, audio, say
 
     def check(self) -> None:
-        """Begins a file in memory, so that what cannot be written is told before anything is painted."""
+        """Writes the file's head into memory, to find what the container refuses before anything is painted."""
         with self._reopened() as container:
             self._begin(io.BytesIO(), container, faststart=False)[0].close()
         self.say = lambda note: None  # each was said now; writing says nothing twice
@@ -125,7 +125,7 @@ class Muxer:
         return stream
 
     def _set_tags(self, tags: dict[str, str]) -> None:
-        """The picture's tags made true for the result. That there is transparency is written by the muxer itself."""
+        """Copies the picture's tags, corrected for the result. The muxer itself writes that there is transparency."""
         for name in [name for name in tags if name.lower() == "alpha_mode"]:
             del tags[name]
         if self.source.start and "timecode" in tags:

@@ -73,7 +73,7 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not onnxruntime's advice to pre-process, which it repeats for every network."""
+    """Filters out onnxruntime's advice to pre-process, which it logs for every network."""
     return "pre-processing" not in record.getMessage()
 
 
