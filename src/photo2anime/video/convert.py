@@ -24,7 +24,7 @@ from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, u
 from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.frames import Facts, Frame, in_yuv
 from photo2anime.video.mux import Muxer
-from photo2anime.video.output_file import choose_target, sync, reporting_disk_errors
+from photo2anime.video.output_file import choose_target, reporting_disk_errors, sync
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
