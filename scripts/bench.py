@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,17 +68,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "benchmarks.md")
     args = parser.parse_args()
     torch.set_num_threads(cpu_threads())
-    peak = matrix_product_peak()
-    sections = [header(peak)]
+    write_report(measured(args.against, args.rounds, matrix_product_peak()), args.out)
+
+
+def write_report(sections: Iterable[str], out: Path) -> None:
+    """Prints each section as soon as it is measured, and writes all of them to out."""
+    written = []
+    for section in sections:
+        print(section, flush=True)
+        written.append(section)
+    out.write_text("\n".join(written), encoding="utf-8")
+
+
+def measured(against: list[Path], rounds: int, peak: float) -> Iterator[str]:
+    """The report's sections, in Markdown."""
+    yield header(peak)
     for size, (height, width) in SIZES.items():
-        rows = measure_size(height, width, args.against, args.rounds, peak)
-        sections.append(f"## {size}\n\n" + table(rows))
-        print(sections[-1], flush=True)
-    sections.append("## The whole command, process start to file on disk\n\n" + cold_start(args.against, args.rounds))
-    print(sections[-1])
-    sections.append("## Import\n\n" + imports())
-    print(sections[-1])
-    args.out.write_text("\n".join(sections), encoding="utf-8")
+        yield f"## {size}\n\n" + table(measure_size(height, width, against, rounds, peak))
+    yield "## The whole command, process start to file on disk\n\n" + cold_start(against, rounds)
+    yield "## Import\n\n" + imports()
 
 
 def header(peak: float) -> str:

@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench import REFERENCE, animeganv2
+from bench import REFERENCE, animeganv2, write_report
 from photo2anime.inference.runtime import cpu_threads
 from photo2anime.options import VideoOptions
 from photo2anime.painting.stylizer import Stylizer
@@ -62,15 +62,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=EXAMPLES.parent / "docs" / "benchmarks-video.md")
     args = parser.parse_args()
     torch.set_num_threads(cpu_threads())
-    sections = [header(args.rounds)]
+    write_report(measured(args), args.out)
+
+
+def measured(args: Namespace) -> Iterator[str]:
+    """The report's sections, in Markdown."""
+    yield header(args.rounds)
     for name in args.sizes:
-        height, width = SIZES[name]
-        sections.append(f"## {name}\n\n" + speed_table(height, width, args))
-        print(sections[-1], flush=True)
+        yield f"## {name}\n\n" + speed_table(*SIZES[name], args)
     if args.flicker_frames > SETTLE_FRAMES + 1:
-        sections.append("## Flicker\n\n" + flicker_table(args))
-        print(sections[-1])
-    args.out.write_text("\n".join(sections), encoding="utf-8")
+        yield "## Flicker\n\n" + flicker_table(args)
 
 
 def header(rounds: int) -> str:

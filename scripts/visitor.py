@@ -9,14 +9,6 @@ from typing import Any
 
 import httpx
 
-OPTIONS = [
-    "hayao",
-    1,
-    False,
-    "auto",
-    "medium",
-]  # style, strength, keep colour, faces, lines: what every button hands over last
-
 
 class Visitor:
     """One visitor of the page at url (…/zh for the Chinese one)."""
@@ -26,8 +18,9 @@ class Visitor:
         self.session = uuid.uuid4().hex
         config = self.client.get("/config").raise_for_status().json()
         names = {component["id"]: component["props"].get("elem_id") for component in config["components"]}
-        self.buttons = {
-            names[target]: (dependency["id"], target)
+        values = {component["id"]: component["props"].get("value") for component in config["components"]}
+        self.buttons = {  # the function behind it, the button's own id, and the values below the upload as they stand
+            names[target]: (dependency["id"], target, [values[given] for given in dependency["inputs"][1:]])
             for dependency in config["dependencies"]
             for target, event in dependency["targets"]
             if event == "click" and names.get(target)
@@ -44,8 +37,8 @@ class Visitor:
 
     def press(self, button: str, given: Any) -> None:
         """Presses the button of this elem_id with an upload, or a list of them."""
-        function, target = self.buttons[button]
-        message = {"data": [given, *OPTIONS], "fn_index": function, "session_hash": self.session, "trigger_id": target}
+        function, target, values = self.buttons[button]
+        message = {"data": [given, *values], "fn_index": function, "session_hash": self.session, "trigger_id": target}
         self.client.post("/gradio_api/queue/join", json=message).raise_for_status()
 
     def events(self) -> Generator[dict[str, Any], None, None]:

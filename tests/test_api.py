@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +143,9 @@ def test_fields_are_those_of_the_command(opened: Opened) -> None:
 def test_every_flag_of_painting_is_a_field() -> None:
     from photo2anime.web.api.fields import PaintFields
 
-    flags = {"style", "strength", "keep_color", "side_by_side", "max_side", "format", "quality", "strip_metadata"}
-    assert flags <= set(PaintFields.model_fields)
+    of_the_command_alone = {"face_strength", "drawn_px"}
+    flags = {field.name for field in fields(PaintOptions)} - of_the_command_alone
+    assert flags | {"format", "quality", "strip_metadata"} == set(PaintFields.model_fields)
 
 
 def test_styles_health_metrics_docs(opened: Opened) -> None:

@@ -1,4 +1,4 @@
-"""Photos, portraits and scenery as anime. `Stylizer.load("hayao")(photo)` is all there is to it."""
+"""Turns photos into anime: `Stylizer.load("hayao")(photo)`."""
 
 from __future__ import annotations
 

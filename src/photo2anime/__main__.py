@@ -1,4 +1,4 @@
-"""python -m photo2anime, and the command itself. Ctrl-C ends it without a word until main can say one."""
+"""`python -m photo2anime`, and the `photo2anime` command. Ctrl-C during the imports ends it silently."""
 
 import signal
 

@@ -68,7 +68,7 @@ def _stopped(code: int) -> int:
 
 
 def _prepare_process() -> None:
-    """Closed streams, terminals that lack letters, and `kill` are all met before anything is done."""
+    """Prepares for closed streams, terminals with few letters, and SIGTERM, before anything else."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -87,7 +87,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _terminate(*_: object) -> None:
-    """Unwinds, so that no temporary file stays."""
+    """Raises SystemExit, so that temporary files are removed."""
     _ignore_interrupts()
     _stops.append(143)
     sys.exit(143)

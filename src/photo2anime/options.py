@@ -1,8 +1,8 @@
-"""What a user may ask for, as records that command, page, API and Python share; fields are named as the flags are."""
+"""The options of painting, as records that command, page, API and Python share; fields are named as the flags are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from photo2anime.types import FaceChoice, LineWeight, Look, Precision
@@ -17,7 +17,8 @@ _SEGMENT_FRAMES = 240  # what stopping a run can cost
 @dataclass(frozen=True, slots=True)
 class PaintOptions:
     """How one picture, or each frame of a video, is painted. style: a name, or the path of an .onnx file. max_side:
-    larger photos are shrunk to this longer side in pixels first; None is no limit. The rest is as in Look.
+    larger photos are shrunk to this longer side in pixels first; None is no limit. The rest is as in Look, under the
+    same names.
     """
 
     style: str = "hayao"
@@ -33,7 +34,7 @@ class PaintOptions:
     @property
     def look(self) -> Look:
         """What of this is asked of a Stylizer. Raises Photo2AnimeError when it is outside what is accepted."""
-        return Look(self.strength, self.keep_color, self.faces, self.face_strength, self.drawn_px, self.lines)
+        return Look(**{field.name: getattr(self, field.name) for field in fields(Look)})
 
 
 @dataclass(frozen=True, slots=True)

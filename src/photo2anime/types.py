@@ -1,4 +1,4 @@
-"""The nouns of the package: pictures, tiles, styles, and the one error users see."""
+"""The records that all modules share: pictures, faces, tiles, styles; and the errors that users see."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class PaintedFace:
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """A painted picture and what is to be told of it. warnings: one line each, for the user."""
+    """A painted picture and what is to be reported of it. warnings: one line each, for the user."""
 
     picture: Picture
     faces: tuple[PaintedFace, ...] = ()

@@ -27,12 +27,9 @@ def add_train_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
 
 
 def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
-    p = commands.add_parser(
-        "distill",
-        help="train a style from pairs of photo and picture",
-        description="Trains our fast generator on pairs. The same command again goes on where it was stopped.",
+    p = _training_parser(
+        commands, "distill", "train a style from pairs of photo and picture", "Trains our fast generator on pairs."
     )
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
     p.add_argument(
         "--targets",
         required=True,
@@ -58,12 +55,8 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
 
 
 def _add_train(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
-    p = commands.add_parser(
-        "train",
-        help="train a style from photos and pictures that show other things",
-        description="AnimeGANv2's adversarial training. The same command again goes on where it was stopped.",
-    )
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    about = "train a style from photos and pictures that show other things"
+    p = _training_parser(commands, "train", about, "AnimeGANv2's adversarial training.")
     p.add_argument("--anime", type=Path, required=True, metavar="DIR", help="pictures of the style: prepare's, or any")
     p.add_argument("--preset", default="hayao", choices=("hayao", "shinkai", "paprika"), help="whose published weights")
     p.add_argument("--generator", default="fast", choices=("fast", "animeganv2"), help="ours, or the published one")
@@ -74,6 +67,16 @@ def _add_train(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--dry-run", action="store_true", help="only tell the networks, time and memory to expect")
     _add_run_options(p)
     p.set_defaults(run=_train)
+
+
+def _training_parser(
+    commands: argparse._SubParsersAction[ArgumentParser], name: str, about: str, method: str
+) -> ArgumentParser:
+    """The parser of a command that trains on photos. about: one line for the list of commands; method: one sentence."""
+    description = f"{method} The same command again goes on where it was stopped."
+    p = commands.add_parser(name, help=about, description=description)
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    return p
 
 
 def _add_run_options(p: ArgumentParser) -> None:

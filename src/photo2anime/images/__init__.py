@@ -1,1 +1,1 @@
-"""Picture files: read as upright sRGB pictures, and written whole or not at all."""
+"""Picture files: read as upright sRGB pictures, and written completely or not at all."""

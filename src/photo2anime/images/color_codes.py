@@ -1,7 +1,7 @@
-"""What a picture file says of its colours and of other pictures in it, where its decoder does not tell.
+"""Reads colour codes (CICP) and gain maps from a picture file, where the decoder does not report them.
 
-Boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG. Only the file itself is looked into, and only its
-head: what is damaged here says nothing, and the decoder has its own word on it.
+Boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG. Only the head of the file is
+read. Where it is damaged nothing is reported: the decoder raises its own error.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _LONGEST_HEAD = 16 << 20  # bytes of boxes or chunks that are looked into
 
 
 def color_code(image: Image.Image, exif: Image.Exif, file: IO[bytes] | None) -> ColorCode | None:
-    """The colours the file gives by numbers, if they are not sRGB. A profile beside them has its way, unless they say
-    HDR; in PNG they have theirs.
+    """The colours the file gives by numbers, if they are not sRGB. A profile in the file takes precedence,
+    unless they say HDR; in PNG the numbers do.
     """
     code = None
     if file is not None and image.format == "PNG":
@@ -44,7 +44,7 @@ def color_code(image: Image.Image, exif: Image.Exif, file: IO[bytes] | None) -> 
 
 
 def has_gain_map(image: Image.Image, file: IO[bytes] | None) -> bool:
-    """Whether a map that makes the picture HDR lies in the file beside it."""
+    """Whether the file also holds a gain map, which makes the picture HDR."""
     if file is None or image.format not in ("JPEG", "MPO", "HEIF", "AVIF"):
         return False
     if image.format in ("HEIF", "AVIF"):

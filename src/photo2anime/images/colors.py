@@ -1,4 +1,4 @@
-"""Colours that are not sRGB and come without a profile: coded by numbers (CICP), or as floating-point light."""
+"""Converts colours without an ICC profile to sRGB: code numbers (CICP), and linear floating-point light."""
 
 from __future__ import annotations
 

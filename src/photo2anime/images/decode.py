@@ -1,4 +1,4 @@
-"""A picture as its decoder gave it -> Picture: upright, sRGB, 8 bit, alpha apart, with what it says of itself."""
+"""A Pillow image -> Picture: upright, sRGB, 8 bits, alpha separate, with its metadata."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _settings = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a decoder gave. image: any mode, not turned yet. file: where it lies, to look for more. notes: what the
-    user is to be told of it.
+    """What a decoder returned. image: any mode, not turned upright yet. file: the file itself, to read more of it.
+    notes: lines for the user.
     """
 
     image: Image.Image
@@ -147,7 +147,7 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | N
 
 
 def _to_8_bit(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Grey pictures of 16 or 32 bit or float as mode L, and what is to be told of it; others unchanged."""
+    """Grey pictures of 16 or 32 bit or float as mode L, and a note for the user; others unchanged."""
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image, None
     values: NDArray[Any] = np.asarray(image)

@@ -1,4 +1,4 @@
-"""The one door for pictures: what a camera or a program wrote -> Picture, and Picture -> file, whole or not at all."""
+"""Reads every picture file into a Picture, and writes a Picture to a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _whole(stream: IO[bytes]) -> IO[bytes]:
 
 
 def _decoded(read: Callable[[], Picture]) -> Picture:
-    """What read returns; what Pillow's decoders raise is told in one line."""
+    """What read returns. What Pillow's decoders raise becomes an error of one line."""
     try:
         return read()
     except UnidentifiedImageError:

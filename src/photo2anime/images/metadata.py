@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels: EXIF, XMP, IPTC, text, resolution; kept from file to file."""
+"""Metadata of a picture file (EXIF, XMP, IPTC, text, resolution), read and carried over to the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STORAGE_TAGS = {  # of TIFF 6.0 and its supplements: size, depth, strips, tiles
 
 
 def descriptive(exif: Image.Exif) -> bytes | None:
-    """Raw EXIF with the tags that tell of the photo, not of how its file stored or turned it; None if there is none."""
+    """Raw EXIF without the tags on how the file stored or rotated the photo; None if there is none."""
     kept = Image.Exif()
     for tag, value in exif.items():
         if tag not in _STORAGE_TAGS and tag not in _SUB_DIRECTORIES:
@@ -66,7 +66,7 @@ def iptc_of(image: Image.Image, in_tiff: bytes | None) -> bytes | None:
 
 
 def without_parts(xmp: bytes | None) -> bytes | None:
-    """XMP that no longer tells of what lay in the file beside the photo: gain maps, motion photos."""
+    """XMP without the entries on other parts of the file, which are not kept: gain maps, motion photos."""
     if not xmp or not any(mark in xmp for mark in (b"hdrgm:", b"HDRGainMap:", b"Container:", b"GCamera:M")):
         return xmp
     start, end = b"<Container:Directory", b"</Container:Directory>"

@@ -1,4 +1,4 @@
-"""TIFF files that Pillow reads wrong, coarsely or not at all: more than 8 bits a sample, whole or floating-point.
+"""Reads TIFF files that Pillow reads wrongly or not at all: more than 8 bits a sample, integer or floating-point.
 
 Pillow's own decoders still unpack the strips: each is given to them as a grey picture of bytes.
 """
@@ -80,7 +80,7 @@ def _full_scale(values: NDArray[Any]) -> float:
 
 
 def _info(tags: dict[int, Any]) -> dict[str | tuple[int, int], Any]:
-    """What Pillow would say of it."""
+    """The `info` that Pillow would give."""
     info: dict[str | tuple[int, int], Any] = {}
     for tag, name in ((_XMP, "xmp"), (_ICC, "icc_profile")):
         if isinstance(tags.get(tag), bytes):
@@ -230,7 +230,7 @@ def _part(tiff: Tiff, where: tuple[int, int], shape: tuple[int, int, int], dtype
 
 
 def _as_bytes_picture(packed: bytes, width: int, height: int, compression: int) -> bytes:
-    """A little TIFF whose grey pixels are the bytes of a strip."""
+    """A small TIFF whose grey pixels are the bytes of a strip."""
     entries = {_WIDTH: width, _HEIGHT: height, _BITS: 8, _COMPRESSION: compression, _COLORS: 1}
     entries |= {_OFFSETS: 8, _CHANNELS: 1, _ROWS: height, _COUNTS: len(packed)}
     directory = struct.pack("<H", len(entries))

@@ -1,1 +1,1 @@
-"""Running a network: its verified file, ONNX Runtime, uint8 pixels to network values and back, tiles."""
+"""Running a network: its verified file, ONNX Runtime, conversion of pixels, tiles."""

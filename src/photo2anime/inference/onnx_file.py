@@ -1,4 +1,4 @@
-"""An .onnx file is read as one file: what it may name besides itself is found before anything opens it.
+"""Finds the other files that an .onnx file refers to, before anything opens it; only single files are accepted.
 
 The wire format of protobuf, as far as https://protobuf.dev/programming-guides/encoding and onnx.proto3 say; the runtime
 has no onnx package to ask. Field numbers below are those of onnx.proto3, which never change.

@@ -1,4 +1,4 @@
-"""The only place where uint8 pixels become network values and back, and where sizes are padded and cropped."""
+"""Converts uint8 pixels to the network's range and back, and pads and crops. No other module does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one file that knows ONNX Runtime: a network from an .onnx file, on the device that really started."""
+"""Runs an .onnx file with ONNX Runtime, and checks that the device asked for really started."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class OnnxNetwork:
         return answer if layout == "NCHW" else answer.transpose(0, 3, 1, 2)
 
     def _timed(self, inputs: dict[str, Any]) -> list[Any]:
-        """The session's answers; one that takes too long is told to stop, and raises."""
+        """The session's outputs; a run that takes too long is stopped and raises."""
         if self._seconds is None:
             return self._session.run(None, inputs)  # type: ignore[no-any-return]
         options = ort.RunOptions()
@@ -148,7 +148,7 @@ def open_model(file: Path) -> Callable[[NDArray[np.float32]], list[NDArray[Any]]
 
 
 def card_to_metadata(card: StyleCard) -> dict[str, str]:
-    """What a loose .onnx file has to say of itself, as ONNX metadata."""
+    """The card as ONNX metadata, so that an .onnx file describes itself."""
     facts = {
         "name": card.name,
         "description": card.description,
@@ -214,7 +214,7 @@ def cpu_threads() -> int:
 
 @cache
 def cpu_features() -> frozenset[str]:
-    """The extensions of this processor, in the words of Linux ("avx512_vnni"); empty where there is no telling."""
+    """The extensions of this processor, in the words of Linux ("avx512_vnni"); empty where that is not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Windows over a picture, as integers: what the network sees of it, and which part of the answer is kept."""
+"""Plans tiles over a picture: which pixels the network sees, and which part of its output is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StyleCard -> the verified .onnx file on this machine."""
+"""StyleCard -> its .onnx file on this machine, checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bundled(name: str, checksum: str) -> Path:
 
 
 def how_to_mend(card: StyleCard) -> str:
-    """What brings a style's file back."""
+    """The command that restores a style's file."""
     if card.name in shipped_styles():
         return "install photo2anime again: pip install --force-reinstall photo2anime"
     return f"bring it in again: photo2anime import FILE --name {card.name} --replace"

@@ -17,7 +17,7 @@ _COLUMNS = 3
 
 
 class Comparison:
-    """Paints a photo in several styles and lays the results on one sheet; stands where a Stylizer may."""
+    """Paints a photo in several styles and puts the results on one sheet; it can be used in place of a Stylizer."""
 
     NAME = "compare"
 

@@ -1,4 +1,4 @@
-"""What is done with photos and paintings as a whole: size, strength, the photo's colours, both side by side."""
+"""Operations on whole photos and paintings: resize, blend, keep the photo's colours, place side by side."""
 
 from __future__ import annotations
 

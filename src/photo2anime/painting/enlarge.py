@@ -1,4 +1,4 @@
-"""Drawings at twice their size, lines as crisp as they were: a small network made for that."""
+"""Enlarges drawings to twice their size with a small network that keeps lines sharp."""
 
 from __future__ import annotations
 

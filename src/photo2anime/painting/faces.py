@@ -1,4 +1,4 @@
-"""Where the faces of a photo are: YuNet run on the whole photo, on turned copies of it, and on windows of it."""
+"""Finds the faces in a photo: YuNet runs on the whole photo, on rotated copies, and on windows of it."""
 
 from __future__ import annotations
 

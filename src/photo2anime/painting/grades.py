@@ -1,4 +1,4 @@
-"""A film's colours over a drawing: a few named curves of grades.toml, applied as one table of colours."""
+"""Colour grading: the curves of grades.toml, applied to a drawing as one 3-D lookup table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What becomes of one hue. turn: degrees on CIELAB's circle. chroma: factor. light: added to L*, 0 to 100."""
+    """How one hue changes. turn: degrees on CIELAB's circle. chroma: factor. light: added to L*, 0 to 100."""
 
     turn: float = 0.0
     chroma: float = 1.0
@@ -148,7 +148,7 @@ def _of_hue(hue: Array, grade: Grade, fact: str) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Light:
-    """What shines in a picture, spread around it. spread: the picture shrunk by factor."""
+    """The bright parts of a picture, blurred. spread: the picture shrunk by factor."""
 
     spread: Image.Image
     factor: int

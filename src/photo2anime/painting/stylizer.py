@@ -1,4 +1,4 @@
-"""Stylizer: a style loaded once, and the one call that turns a photo into anime."""
+"""Stylizer: a loaded style; calling it turns a photo into anime."""
 
 from __future__ import annotations
 

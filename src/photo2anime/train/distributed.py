@@ -62,6 +62,6 @@ def mean(values: list[float]) -> list[float]:
 
 
 def wait_for_all() -> None:
-    """Returns when every process has come here."""
+    """A barrier: returns when every process has reached it."""
     if count() > 1:
         dist.barrier()

@@ -1,1 +1,1 @@
-"""Video: read, painted and written at the same time, with its sound, its timing and its tags. PyAV lives only here."""
+"""Video: read, painted and written at once, with sound, timing and tags. PyAV is used here, and for training films."""

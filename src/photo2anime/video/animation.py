@@ -1,4 +1,4 @@
-"""Animated pictures (GIF, WebP, APNG, AVIF) as frames, and frames as animated pictures, by way of Pillow."""
+"""Reads and writes animated pictures (GIF, WebP, APNG, AVIF) with Pillow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _open(file: Path) -> Image.Image:
 
 
 class AnimationSource:
-    """An animated picture opened for painting, with the same doors as VideoSource. Durations of 0 count as 100 ms."""
+    """An animated picture opened for painting, with the interface of VideoSource. Durations of 0 count as 100 ms."""
 
     def __init__(self, file: Path, *, max_side: int | None = None, start: float = 0, end: float | None = None) -> None:
         self.file, self.start, self.losses = file, Fraction(str(start)), Losses()
@@ -115,7 +115,7 @@ def _plays(image: Image.Image) -> int:
 
 
 def write_animation(file: Path, format: str, frames: Iterable[Frame], facts: Facts, quality: int | None) -> int:
-    """Writes all frames and tells how many. file: where, not yet under its final name. quality: of WebP and AVIF.
+    """Writes all frames and returns how many. file: where, not yet under its final name. quality: of WebP and AVIF.
 
     GIF counts in hundredths of a second: each frame begins at the nearest one, and frames that would show for less than
     20 ms are left out. Pillow keeps frames that are equal as one longer frame.

@@ -24,7 +24,7 @@ from photo2anime.video.encoder import Encoding, SegmentEncoder, plan_encoding, u
 from photo2anime.video.face_tracking import FramePainter
 from photo2anime.video.frames import Facts, Frame, in_yuv
 from photo2anime.video.mux import Muxer
-from photo2anime.video.output_file import choose_target, sync, told_as_ours
+from photo2anime.video.output_file import choose_target, reporting_disk_errors, sync
 from photo2anime.video.prefetch import prefetch
 from photo2anime.video.segments import Segments, State
 from photo2anime.video.source import VideoSource
@@ -60,7 +60,7 @@ def _video(options: VideoOptions) -> int:
             return run.preview()
         paint = run.to_animation if run.is_animation else run.to_video()
         try:
-            with told_as_ours(run.target):
+            with reporting_disk_errors(run.target):
                 paint()
         except Photo2AnimeError as error:
             return _failed(options, error)
@@ -69,7 +69,7 @@ def _video(options: VideoOptions) -> int:
 
 
 class Run:
-    """One video on its way. options: what was asked for. progress: told of each painted frame.
+    """One video being painted. options: what was asked for. progress: called after each painted frame.
 
     Close it in the end: what is painted is then open to other runs, and gone where nothing is worth keeping.
     """
@@ -87,14 +87,14 @@ class Run:
         self.notes: list[str] = []
 
     def close(self, *, keep: bool = True) -> None:
-        """Ends this run's hold on what is painted. keep: leave whole segments for --resume."""
+        """Releases this run's segments. keep: leave whole segments for --resume."""
         if keep and self.segments.count:
             self.segments.close()
         else:
             self.segments.remove()
 
     def to_video(self) -> Callable[[], None]:
-        """What paints to a video file. Raises Photo2AnimeError for settings that do not fit, before any work."""
+        """A function that paints to a video file. Raises Photo2AnimeError at once for settings that do not fit."""
         options, source = self.options, self.source
         facts = in_yuv(source.facts)
         format, codec = usual_codec(self.target.suffix.lower(), facts.alpha)
@@ -108,7 +108,7 @@ class Run:
         muxer = Muxer(source, encoding, format, audio=not options.no_audio, say=self.say)
         muxer.check()
         self._say_notes()
-        with told_as_ours(self.target):
+        with reporting_disk_errors(self.target):
             self._go_on_from(self.segments.open(options.resume))
         if self.segments.frames:
             self.say(f"going on after {self.segments.frames} frames that are done")
@@ -189,7 +189,7 @@ class Run:
                 yield replace(frame, rgb=anime, alpha=self._alpha(frame)), state
 
     def _go_on_from(self, state: State) -> None:
-        """What was remembered after the last frame that is done, or nothing."""
+        """Restores the state after the last finished frame, if there is one."""
         self.frame_painter.state = state
         self.steady.state = state if "anime" in state else {}
 
@@ -241,7 +241,7 @@ class Run:
             )
 
     def _progress(self, frames: Stream, done: int) -> Stream:
-        """The same frames, counted; on a terminal with a bar that tells frames a second and the time left."""
+        """The same frames, counted; on a terminal with a bar that shows frames a second and the time left."""
         bar: Any = None
         if sys.stderr.isatty():
             from tqdm import tqdm
@@ -283,7 +283,7 @@ class Run:
 
 
 def _failed(options: VideoOptions, error: Photo2AnimeError) -> int:
-    """Tells of a video that could not be painted, and gives the exit code."""
+    """Reports a video that could not be painted; returns the exit code."""
     print(f"photo2anime: {error}", file=sys.stderr, flush=True)
     if options.json:
         print(json.dumps({"source": options.source, "error": str(error)}), flush=True)

@@ -1,4 +1,4 @@
-"""Frames out of packets: whole pictures where the file holds fields, and the transparency that VP8 and VP9 hide."""
+"""Decoding beyond FFmpeg's default: deinterlacing, and the transparency of VP8 and VP9."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_SIDE_PX = 4  # smaller pictures have no fields to speak of
 
 
 def decoder_of(stream: Any) -> Any:
-    """What decodes the stream's packets where the stream's own decoder would lose something; else None."""
+    """A decoder for streams whose default decoder would lose something (transparency); else None."""
     name = _WITH_ALPHA.get(stream.codec_context.name)
     says_so = any(key.lower() == "alpha_mode" and value != "0" for key, value in stream.metadata.items())
     if name is None or not says_so or name not in av.codecs_available:

@@ -1,4 +1,4 @@
-"""Painted frames -> packets: which codecs there are, how they are set, and frames into their colours."""
+"""Painted frames -> packets: the codecs, their settings, and conversion to their pixel formats."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ class SegmentEncoder:
     def add(self, frame: Frame) -> None:
         """Codes one upright frame."""
         self.durations[frame.pts] = frame.duration
-        with _told():
+        with _reporting_ffmpeg_errors():
             self.packets += self.context.encode(to_video_frame(frame, self.encoding))
 
     def finish(self) -> tuple[list[Coded], int]:
         """All packets in coding order, and by how much the dts have to be moved down to stay at or below the pts."""
-        with _told():
+        with _reporting_ffmpeg_errors():
             self.packets += self.context.encode(None)
         in_time = sorted(packet.pts for packet in self.packets)
         shift = max(when - packet.pts for when, packet in zip(in_time, self.packets, strict=True))
@@ -229,8 +229,8 @@ def _steady_x264(pix_fmt: str) -> list[str]:
     return params + ["threads=1"] * deep  # beyond 8 bits its macroblock tree depends on how the threads take turns
 
 
-class _told:  # noqa: N801  reads as a statement
-    """FFmpeg's refusals as ours."""
+class _reporting_ffmpeg_errors:  # noqa: N801  reads as a statement
+    """Turns FFmpeg's errors into Photo2AnimeError."""
 
     def __enter__(self) -> None: ...
 

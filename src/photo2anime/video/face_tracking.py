@@ -1,4 +1,4 @@
-"""Faces from frame to frame: looked for now and then, moved between, faded in and out, so that none pops."""
+"""Follows faces from frame to frame: detected every few frames, tracked between, faded in and out."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class FramePainter:
 
     @property
     def state(self) -> dict[str, NDArray[Any]]:
-        """As arrays, to be kept beside what is painted already."""
+        """The state as arrays, to be stored with the segments."""
         if self.thumb is None:
             return {}
         rows = [
@@ -96,7 +96,7 @@ class FramePainter:
         ]
 
     def _follow(self, photo: RGB) -> None:
-        """Brings the tracks to this frame."""
+        """Updates the tracks for this frame."""
         factor = max(1, max(photo.shape) // 64)
         thumb = np.asarray(Image.fromarray(photo).convert("L").reduce(factor), np.float32)
         cut = self.thumb is None or self.thumb.shape != thumb.shape or np.abs(self.thumb - thumb).mean() > _CUT_LEVELS

@@ -1,4 +1,4 @@
-"""The nouns of video: a frame, and what is known of a moving picture before it is read."""
+"""The records of video: a frame, colour tags, the facts of a video, and what could not be read."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class Facts:
 
 @dataclass(slots=True)
 class Losses:
-    """What could not be read, counted while reading."""
+    """Counts of what could not be read."""
 
     broken_packets: int = 0
     damaged_frames: int = 0
     missing_seconds: float = 0.0
 
     def told(self) -> list[str]:
-        """One clause for each kind of loss; empty when all was read."""
+        """The losses as clauses, one for each kind; empty when all was read."""
         said = []
         if self.broken_packets:
             said.append(f"{self.broken_packets} damaged packets could not be decoded and were left out")

@@ -1,4 +1,4 @@
-"""`photo2anime live`: what a camera sees, painted, in a window."""
+"""`photo2anime live`: paints a camera's frames in a window."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from photo2anime.video.steady import Steady
 
 
 def live(options: LiveOptions) -> int:
-    """Paints options.source until its end, options.frames, Ctrl-C or the window is closed; tells how fast it was."""
+    """Paints options.source until its end, options.frames, Ctrl-C or the window is closed; prints how fast it was."""
     stylizer = options.load.stylizer(options.paint.style)
     paint, steady = FramePainter(stylizer, options.paint.look), Steady(options.steady)
     show = _save_to(Path(options.save_stills)) if options.save_stills else _window()

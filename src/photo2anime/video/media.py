@@ -1,4 +1,4 @@
-"""The one door for films and sound: a file on this computer, of a known format, and nothing that it refers to.
+"""Opens films and sound files safely: one local file of a known format, and none of the files it refers to.
 
 FFmpeg by itself opens whatever a name or a file names: addresses, playlists, scripts, numbered pictures, tracks that
 lie in other files. So it is never given a name to read from. It gets the bytes of one open file, a list of the formats
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -127,7 +128,7 @@ def _reader(file: Path) -> _Reader:
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> None:
-    """What FFmpeg gets when it asks for another file."""
+    """Refuses FFmpeg's requests for another file."""
     raise PermissionError("other files are not opened")
 
 
@@ -143,3 +144,21 @@ def _why_not_a_video(head: bytes) -> str | None:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def readable_packets(container: Any, streams: list[Any], on_broken: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """Packets of the streams in file order, to the end of the file or to where it can be read no further: then
+    on_broken is called once.
+    """
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except MemoryError:
+            raise
+        except (FFmpegError, OSError):
+            on_broken()
+            return
+        if packet is None:
+            return
+        yield packet

@@ -1,4 +1,4 @@
-"""The finished file: painted packets, and beside them sound, subtitles, chapters and tags as the source has them."""
+"""Writes the finished file: painted packets, with the source's sound, subtitles, chapters and tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.animation import AnimationSource
 from photo2anime.video.encoder import Coded, Encoding
-from photo2anime.video.media import open_input, open_output
+from photo2anime.video.media import open_input, open_output, readable_packets
 from photo2anime.video.source import VideoSource
 from photo2anime.video.transcode import Recoded, recode_audio, recode_subtitles
 
@@ -27,7 +27,7 @@ Notes = Callable[[str], None]
 
 
 class Muxer:
-    """Writes one container. audio: whether sound and subtitles come along. say: is told of what does not fit."""
+    """Writes one container. audio: whether sound and subtitles are kept. say: called with what does not fit."""
 
     def __init__(
         self, source: VideoSource | AnimationSource, encoding: Encoding, format: str, *, audio: bool, say: Notes
@@ -35,7 +35,7 @@ class Muxer:
         self.source, self.encoding, self.format, self.audio, self.say = source, encoding, format, audio, say
 
     def check(self) -> None:
-        """Begins a file in memory, so that what cannot be written is told before anything is painted."""
+        """Writes the file's head into memory, to find what the container refuses before anything is painted."""
         with self._reopened() as container:
             self._begin(io.BytesIO(), container, faststart=False)[0].close()
         self.say = lambda note: None  # each was said now; writing says nothing twice
@@ -125,7 +125,7 @@ class Muxer:
         return stream
 
     def _set_tags(self, tags: dict[str, str]) -> None:
-        """The picture's tags made true for the result. That there is transparency is written by the muxer itself."""
+        """Copies the picture's tags, corrected for the result. The muxer itself writes that there is transparency."""
         for name in [name for name in tags if name.lower() == "alpha_mode"]:
             del tags[name]
         if self.source.start and "timecode" in tags:
@@ -184,20 +184,13 @@ class Muxer:
             out.set_chapters(chapters)
 
     def _others(self, container: Any, others: dict[int, Any]) -> Iterator[tuple[Any, Fraction]]:
-        """Packets of the other streams in file order, moved to the cut, and when they play in seconds."""
+        """Packets of the other streams in file order, moved to the cut, and when they play in seconds. Where the file
+        is broken they end: the reader of the picture counts that.
+        """
         if not others:
             return
         start, end = self.source.start, self.source.end
-        packets = container.demux([container.streams[index] for index in others])
-        while True:
-            try:
-                packet = next(packets, None)
-            except MemoryError:
-                raise
-            except (FFmpegError, OSError):
-                return  # the reader of the picture has counted it
-            if packet is None:
-                return
+        for packet in readable_packets(container, [container.streams[index] for index in others]):
             when = packet.dts if packet.pts is None else packet.pts
             if packet.size == 0 or when is None:
                 continue

@@ -1,4 +1,4 @@
-"""Where a result goes, and why it may not go there."""
+"""Chooses where a result is written, and refuses places where it may not be."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def choose_target(options: VideoOptions, file: Path, style: str) -> Path:
         raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(known)}")
     if target.exists() and not options.overwrite and not options.preview:
         raise Photo2AnimeError(f"{target} is there already; give another -o, or --overwrite")
-    with told_as_ours(target):
+    with reporting_disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 
 @contextmanager
-def told_as_ours(target: Path) -> Iterator[None]:
-    """Errors of the disk as one line."""
+def reporting_disk_errors(target: Path) -> Iterator[None]:
+    """Turns disk errors into a Photo2AnimeError of one line."""
     try:
         yield
     except OSError as error:

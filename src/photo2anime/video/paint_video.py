@@ -1,4 +1,4 @@
-"""Whole videos for other programs: painted without a command line, and looked into beforehand."""
+"""Functions for other modules: paint a whole video, or take stills from it, without the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only threading of video: one stage works ahead of the next."""
+"""Runs one stage of the video pipeline ahead of the next, in a thread. The only threading of video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _END = object()
 
 
 def prefetch(items: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """The same items in the same order, made in a thread of their own, at most depth of them waiting.
+    """Yields the same items in the same order; a thread makes them, at most depth ahead.
 
     An error of items is raised here, after the items before it. Leaving early (close, break, an error in the consumer)
     stops the thread before its next item, waits for it, and closes items if it is a generator.

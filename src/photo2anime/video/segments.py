@@ -1,4 +1,4 @@
-"""Whole segments on disk: what is painted stays painted, and the result does not depend on where a run was cut."""
+"""Finished segments on disk, so that a stopped run can resume and still give the same result."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Segments:
             return dict(saved)
 
     def add(self, packets: list[Coded], shift: int, state: State) -> None:
-        """Keeps a segment. It counts from the moment its last byte is on the disk."""
+        """Stores a segment; it counts as finished once all of it is on the disk."""
         state_file = self._state(self.count)
         with open(state_file, "wb") as file:
             np.savez(file, **state)  # type: ignore[arg-type]  # numpy's stubs take ** for its own options
@@ -87,13 +87,13 @@ class Segments:
                 at += size + beside
 
     def close(self) -> None:
-        """Lets other runs go on from what is there."""
+        """Releases the lock, so that another run can resume."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def remove(self) -> None:
-        """Takes the folder away, if it is this run's."""
+        """Deletes the folder, if it is this run's."""
         if self._lock is None:
             return
         self._clear()

@@ -1,4 +1,4 @@
-"""A video file as upright RGB frames with exact timestamps, and the facts that have to survive."""
+"""Reads a video file as upright RGB frames with exact timestamps, and the facts that the result must keep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from photo2anime.types import RGB, Photo2AnimeError
 from photo2anime.video.decode import decoder_of, deinterlaced, has_alpha, is_interlaced
 from photo2anime.video.frames import Colors, Facts, Frame, Losses
-from photo2anime.video.media import MAX_MEGAPIXELS, open_input
+from photo2anime.video.media import MAX_MEGAPIXELS, open_input, readable_packets
 from photo2anime.video.tonemap import HDR_TRANSFERS, SDR, tone_map_for
 
 _UNSPECIFIED = 2
@@ -107,17 +107,8 @@ class VideoSource:
             yield from deinterlaced(self._decode(container, stream), stream.time_base, self._note_interlaced)
 
     def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets, other = container.demux(stream), decoder_of(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except MemoryError:
-                raise
-            except (FFmpegError, OSError):
-                self.losses.broken_packets += 1
-                return
-            if packet is None:
-                return
+        other = decoder_of(stream)
+        for packet in readable_packets(container, [stream], self._note_broken_packet):
             try:
                 for decoded in other.decode(packet if packet.size else None) if other else packet.decode():
                     self.losses.damaged_frames += bool(decoded.is_corrupt)
@@ -127,7 +118,10 @@ class VideoSource:
             except BlockingIOError as error:  # no thread to be had for the decoder
                 raise MemoryError(str(error)) from error
             except FFmpegError:
-                self.losses.broken_packets += 1
+                self._note_broken_packet()
+
+    def _note_broken_packet(self) -> None:
+        self.losses.broken_packets += 1
 
     def _first_frame(self) -> Any:
         for decoded in self._decode(self.container, self.stream):

@@ -1,4 +1,4 @@
-"""Paintings that hold still where the photo does: each frame is mixed with the one before it, moved as the photo moved.
+"""Reduces flicker: mixes each painted frame with the one before it, moved by the optical flow of the photos.
 
 A recursive filter that is gated by how well the past fits the present is what noise reduction in video coders does; the
 motion is dense inverse search (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search") as OpenCV has it.

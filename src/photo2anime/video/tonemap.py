@@ -1,4 +1,4 @@
-"""HDR and wide colours brought to what painting and every screen know: SDR, BT.709.
+"""Tone mapping: HDR and wide-gamut frames to SDR, BT.709.
 
 The curve is the EETF of ITU-R BT.2390-10, section 5.4.1, from a display of 1000 cd/m2 to one whose white is the diffuse
 white of HDR, 203 cd/m2 (ITU-R BT.2408). It is applied to the largest of R, G and B, so that hues stay, and leaves all

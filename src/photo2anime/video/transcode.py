@@ -1,4 +1,4 @@
-"""Sound and subtitles the new container cannot hold as they are: decoded, and coded as it likes them."""
+"""Transcodes sound and subtitles that the new container cannot hold as they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"}
 
 
 class Recoded:
-    """Packets in, packets of stream out."""
+    """A transcoder of one stream: packets in, packets of `stream` out."""
 
     def __init__(self, stream: Any, convert: Callable[[Any], list[Any]], rest: Callable[[], list[Any]]) -> None:
         self.stream, self._convert, self.rest = stream, convert, rest

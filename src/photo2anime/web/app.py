@@ -1,4 +1,4 @@
-"""`photo2anime serve`: the web page and the HTTP API, started, guarded and stopped."""
+"""`photo2anime serve`: starts and stops the web page and the HTTP API, with the middleware before them."""
 
 from __future__ import annotations
 
@@ -146,14 +146,14 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _share_memory() -> None:
-    """Two heaps for all threads, where glibc would give each its own, which never shrinks to what is in use."""
+    """Limits glibc to two heaps for all threads; otherwise each thread has its own, which never shrinks."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 def _stay_offline(services: Services) -> None:
-    """Everything Gradio would send or fetch is switched off, and its files go to our folder. Before its import."""
+    """Switches off all that Gradio would send or fetch, and puts its files in our folder. Call before importing it."""
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_TEMP_DIR": str(services.storage.folder),
@@ -209,7 +209,7 @@ def _css(services: Services) -> str:
 
 
 def _leave_out(services: Services, style: str, error: Exception) -> None:
-    """One broken file among the styles stops nobody, unless it is the one the page is to begin with."""
+    """Leaves out a style whose file is broken. Raises Photo2AnimeError when it is the page's default style."""
     if style == services.settings.style:
         raise Photo2AnimeError(f"{style} cannot be painted with ({error}); give another --style") from error
     services.paint_service.leave_out(style)

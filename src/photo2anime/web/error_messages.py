@@ -1,4 +1,4 @@
-"""What goes wrong, in the words of the page: every refusal and error as one sentence in the visitor's language."""
+"""Every refusal and error as one sentence in the visitor's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything the server refuses, with its HTTP status; and what an error of a lower layer is to a program."""
+"""HttpError: a refusal with its HTTP status; and the HttpError for an error of a lower layer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATH = re.compile(r"(?<![\w.:/])(?:/[\w.+@~-]+){2,}:?|[A-Za-z]:\\[^\s;,]+")
 
 @dataclass
 class HttpError(Exception):
-    """An answer other than the one that was asked for. retry_seconds: when to try again, if that can help. reason: what
+    """A refusal, raised in place of an answer. retry_seconds: when to try again, if that can help. reason: what
     kind it is, for the page's own words. allow: the methods of an address that was asked with another one.
     """
 

@@ -1,10 +1,11 @@
-"""What `photo2anime serve` is told: where to listen, who may come in, and every limit."""
+"""The settings of `photo2anime serve`: where to listen, who has access, and every limit."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
+TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
 MB = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""Every word of the page, in English and Chinese."""
+"""Every text of the page, in English and Chinese."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PrepareConfig:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What lies in OUT now, over all runs. dropped, cut_off: how many pictures, by reason. unreadable: why."""
+    """What OUT holds now, over all runs. dropped, cut_off: how many pictures, by reason. unreadable: why."""
 
     pictures: int
     kept: int
@@ -112,7 +112,7 @@ class Manifest:
 def prepare(
     sources: list[Path], out: Path, cfg: PrepareConfig, *, report: Callable[[str], None] = lambda line: None
 ) -> Summary:
-    """Fills out/color and out/smooth with square PNG crops of the sources' pictures, and tells what was kept and why.
+    """Fills out/color and out/smooth with square PNG crops of the sources' pictures; returns what was kept and why.
 
     Looks at every picture and every sampled frame of a film once: bars and subtitles are cut off; small, dark, flat and
     blurred pictures and near duplicates of kept ones are dropped. Can be stopped and called again with the same

@@ -1,1 +1,1 @@
-"""How good a style is: metrics, KID, how drawn it looks, what it costs, the evaluation report."""
+"""Evaluation of a style: metrics, KID, drawn-ness, speed and memory, the report."""

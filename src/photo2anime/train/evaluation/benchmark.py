@@ -1,4 +1,4 @@
-"""What a style does over time and what it costs: flicker on short clips, milliseconds and memory."""
+"""Measures a style's flicker on short clips, its time and its memory."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _read_folder(folder: Path) -> list[RGB]:
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """A row to compare with: pictures nobody painted."""
+    """A row for comparison: pictures that were not painted."""
 
     name: str
     flatness: float

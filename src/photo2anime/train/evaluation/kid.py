@@ -1,4 +1,4 @@
-"""How far a set of painted pictures is from a set of pictures of the style: Kernel Inception Distance."""
+"""Kernel Inception Distance between painted pictures and pictures of the style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of one painted photo, with a reference and without, and of sets of pictures."""
+"""Metrics of one painted photo, with a reference and without, and of sets of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run, saved whole or not at all, so that training goes on exactly where it stopped."""
+"""The state of a run, saved atomically, so that training resumes exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def save_checkpoint(file: Path, state: TrainState) -> None:
 
 
 def load_checkpoint(file: Path, state: TrainState) -> None:
-    """Puts state where file was saved. Raises Photo2AnimeError when file is of another network or damaged."""
+    """Restores state from file. Raises Photo2AnimeError when file is of another network or damaged."""
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True)
         for name, module in state.modules.items():

@@ -1,4 +1,4 @@
-"""How the network that enlarges drawings is trained."""
+"""Trains the network that enlarges drawings."""
 
 from __future__ import annotations
 

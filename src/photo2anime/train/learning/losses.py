@@ -1,4 +1,4 @@
-"""What the generator and the discriminator are asked for: functions of tensors, without weights or state."""
+"""The losses of generator and discriminator: functions of tensors, without weights or state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gradient(fake: Tensor, anime: Tensor) -> Tensor:
 
 
 def line(fake: Tensor, anime: Tensor) -> Tensor:
-    """How far the strength of lines is off, wherever exactly they lie. Two (N, 3, H, W) -> scalar.
+    """Difference in the strength of lines, whatever their exact places. Two (N, 3, H, W) -> scalar.
 
     Gradient magnitudes of the brightness are averaged over 8x8 pixels before they are compared, so that a line one
     pixel off costs nothing and a blurred one does. The idea is the gradient variance loss of Abrahamyan et al. 2022

@@ -52,7 +52,7 @@ class Watch:
 
 
 class _NotANumberError(Exception):
-    """A loss left the numbers. args: the names of the terms."""
+    """A loss is NaN or infinite. args: the names of the terms."""
 
 
 def train_run(
@@ -101,7 +101,7 @@ def _train(
     watch: Watch,
     asked_to_stop: Callable[[], bool],
 ) -> None:
-    """Trains until the end, or until it is told to stop; saves, logs and samples on the way (process 0 only)."""
+    """Trains to the end, or until it is asked to stop; saves, logs and samples on the way (process 0 only)."""
     started = time.monotonic()
     writes = distributed.rank() == 0
     if writes:

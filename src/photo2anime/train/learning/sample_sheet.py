@@ -1,4 +1,4 @@
-"""What a generator paints while it is trained: one sheet of fixed photos."""
+"""Samples during training: a fixed set of photos, painted, on one sheet."""
 
 from __future__ import annotations
 

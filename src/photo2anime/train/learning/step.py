@@ -1,4 +1,4 @@
-"""One training step: what is asked of the generator and of the discriminator, every term named once."""
+"""One training step: the weighted loss terms of the generator and of the discriminator, every term named once."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The networks: ours, the published ones it is compared with, and the frozen ones that judge."""
+"""The networks: ours, published ones for comparison, and frozen ones for losses and metrics."""

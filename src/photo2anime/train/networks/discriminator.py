@@ -1,4 +1,4 @@
-"""The discriminators: does this neighbourhood look painted? Two of ours, and the published one."""
+"""The discriminators, which score each neighbourhood as painted or not: two of ours, and the published one."""
 
 from __future__ import annotations
 

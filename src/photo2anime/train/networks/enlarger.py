@@ -1,4 +1,4 @@
-"""A small network that lays a drawing out at twice its size, its lines as crisp as they were."""
+"""A small network that enlarges a drawing to twice its size and keeps its lines sharp."""
 
 from __future__ import annotations
 

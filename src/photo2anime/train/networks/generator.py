@@ -1,4 +1,4 @@
-"""Our generator: fast because it works at 1/4, 1/8 and 1/16 of the picture's size; it normalises nothing."""
+"""Our generator: fast because it works at 1/4, 1/8 and 1/16 of the picture's size; no normalisation layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An InceptionV3 that knows photos from drawings, for distances between styles.
+"""An InceptionV3 trained to tell kinds of pictures apart, for KID and drawn-ness.
 
 Its weights come from the npm package nsfwjs (MIT): ImageNet features do not see style when the content is the same
 (docs/log.md), this network was tuned to tell drawings from photos and does.
@@ -74,7 +74,7 @@ def _layers() -> Iterator[_Conv]:
 class InceptionV3(nn.Module):
     """Features of the last layer before classes. (N, 3, H, W) in [-1, 1], at least 75 pixels -> (N, 2048).
 
-    Made for 299x299. Batch norm is folded into the convolutions when loaded. `kinds` tells what it takes pictures for.
+    Made for 299x299. Batch norm is folded into the convolutions when loaded. `kinds` classifies.
     """
 
     KINDS = ("drawing", "hentai", "neutral", "porn", "sexy")

@@ -1,4 +1,4 @@
-"""The AnimeGANv2 generator's weights out of what others saved."""
+"""Extracts the AnimeGANv2 generator's weights from checkpoints in other projects' layouts."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def write_enlarger(network: Enlarger, file: Path) -> None:
 
 
 def drop_traces(file: Path) -> None:
-    """Takes out of an .onnx file what the exporter leaves of itself: stack traces with local paths."""
+    """Removes from an .onnx file the stack traces with local paths that the exporter leaves in it."""
     model = onnx.load(file)
     del model.graph.value_info[:]
     for node in model.graph.node:

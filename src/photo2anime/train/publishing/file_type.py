@@ -1,4 +1,4 @@
-"""What a file that cannot be used seems to be, told by how it begins."""
+"""Guesses what an unusable file is from its first bytes, for error messages."""
 
 from __future__ import annotations
 

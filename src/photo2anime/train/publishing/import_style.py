@@ -1,4 +1,4 @@
-"""Other people's networks become styles of this installation: AnimeGANv2 checkpoints and ONNX files."""
+"""Installs other people's networks as styles: AnimeGANv2 checkpoints and ONNX files."""
 
 from __future__ import annotations
 

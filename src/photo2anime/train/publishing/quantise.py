@@ -1,4 +1,4 @@
-"""float32 -> int8: a network's 8-bit twin, for video on processors that multiply bytes faster."""
+"""Quantises a network from float32 to int8, for video on processors with fast 8-bit arithmetic."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def quantise(file: Path, card: StyleCard, photos: Path) -> tuple[StyleCard, floa
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not onnxruntime's advice to pre-process, which it repeats for every network."""
+    """Filters out onnxruntime's advice to pre-process, which it logs for every network."""
     return "pre-processing" not in record.getMessage()
 
 

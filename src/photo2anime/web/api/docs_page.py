@@ -1,4 +1,4 @@
-"""The API told on one page, from its own OpenAPI description; no script, nothing from elsewhere."""
+"""The API's documentation as one HTML page, made from its OpenAPI description; no scripts, nothing external."""
 
 from __future__ import annotations
 

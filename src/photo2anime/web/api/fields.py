@@ -1,7 +1,8 @@
-"""The fields of POST /api/paint: named and limited as the command's flags."""
+"""The fields of POST /api/paint. Those of PaintOptions have its names, and the limits of the command's flags."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,15 +32,8 @@ class PaintFields(BaseModel):
 
     def options(self) -> PaintOptions:
         """How to paint."""
-        return PaintOptions(
-            style=self.style.lower(),
-            strength=self.strength,
-            keep_color=self.keep_color,
-            faces=self.faces,
-            lines=self.lines,
-            side_by_side=self.side_by_side,
-            max_side=self.max_side,
-        )
+        shared = self.model_dump(include={field.name for field in fields(PaintOptions)})
+        return PaintOptions(**shared | {"style": self.style.lower()})
 
     def write(self) -> WriteOptions:
         """How to encode."""

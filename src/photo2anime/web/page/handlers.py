@@ -1,4 +1,4 @@
-"""The functions under the page's buttons: paths and values in, paths and values out. They know nothing of Gradio."""
+"""The functions behind the page's buttons: paths and values in, paths and values out. They do not use Gradio."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Page:
 
 
 def quiet(done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """A progress callback that does nothing."""
 
 
 def never() -> bool:
-    """Whether the work is over, for work that nobody cancels."""
+    """An `over` that is always false, for work that nobody cancels."""
     return False
 
 
@@ -129,11 +129,11 @@ def paint_several(
     if len(paths) > page.services.settings.several:
         raise PageError(page.text.too_many_photos.format(limit=page.services.settings.several))
     storage = page.services.storage
-    target: Path = told(page, lambda: storage.new_file("anime.zip"))
+    target: Path = with_page_errors(page, lambda: storage.new_file("anime.zip"))
     several = Several([], str(target), [])
     try:
         with storage.in_use(target):
-            told(page, lambda: _paint_each(page, paths, options, on_step, over, several))
+            with_page_errors(page, lambda: _paint_each(page, paths, options, on_step, over, several))
     except BaseException:
         storage.discard(target)
         raise
@@ -207,11 +207,11 @@ def finished(page: Page, jobs: Jobs, work: Callable[[Job], Any], on_step: Step, 
         logging.getLogger("uvicorn.error").error("a painting failed", exc_info=error)  # a mistake of ours
         raise PageError(page.text.failed)
 
-    return told(page, wait)
+    return with_page_errors(page, wait)
 
 
-def told(page: Page, work: Callable[[], Any]) -> Any:
-    """What work returns; what goes wrong as a sentence in the visitor's language."""
+def with_page_errors(page: Page, work: Callable[[], Any]) -> Any:
+    """The result of work; its errors are raised as PageError, in the visitor's language."""
     try:
         return work()
     except (Photo2AnimeError, HttpError, MemoryError, OSError) as error:
@@ -233,7 +233,7 @@ def _thumbnail(page: Page, file: str) -> str:
         small = compose.shrink(page.services.paint_service.read(Path(file).read_bytes()), _THUMBNAIL_PX)
         return str(page.services.storage.write("anime.jpg", preview(small, _THUMBNAIL_PX)))
 
-    return told(page, make)  # type: ignore[no-any-return]
+    return with_page_errors(page, make)  # type: ignore[no-any-return]
 
 
 def safe_stem(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""The scripts in the head of the page: Gradio's own words and buttons made to fit ours."""
+"""Scripts in the page's head: they translate Gradio's own texts and mend its buttons."""
 
 from __future__ import annotations
 

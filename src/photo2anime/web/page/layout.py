@@ -1,4 +1,4 @@
-"""The web page: which components there are and which function stands behind which button."""
+"""The web page: its Gradio components, and the function that each button calls."""
 
 from __future__ import annotations
 
@@ -73,8 +73,29 @@ def _settings(page: Page) -> list[gr.components.Component]:
     return [strength, keep_color, faces, lines]
 
 
+def _with_options(work: Callable[[gr.Request, Any, PaintOptions, gr.Progress], Any]) -> Callable[..., Any]:
+    """The function that Gradio calls with the upload, the style and the values of `_settings`, in that order.
+
+    Gradio reads the parameters' names for its API and finds Request and Progress by their types.
+    """
+
+    def clicked(
+        request: gr.Request,
+        photo: Any,
+        style: str,
+        strength: float,
+        keep_color: bool,
+        faces: FaceChoice,
+        lines: LineWeight,
+        progress: gr.Progress = _PROGRESS,
+    ) -> Any:
+        return work(request, photo, PaintOptions(style, strength, keep_color, faces or "auto", lines), progress)
+
+    return clicked
+
+
 def _photo_box(text: Text) -> gr.Image:
-    """Where the photo goes in. It hands over the upload's path untouched: our reader is the one door for pictures."""
+    """The photo input. It passes on the upload's path unchanged: only image_io decodes pictures."""
     photo = gr.Image(
         label=text.your_photo,
         type="filepath",
@@ -89,7 +110,7 @@ def _photo_box(text: Text) -> gr.Image:
 
 
 def _path(payload: gr.FileData | None) -> str | None:
-    """Where an upload lies. Nothing of Gradio's looks into it, converts it or turns it: only our readers do."""
+    """The path of an upload. Gradio does not open, convert or rotate it; only our own readers do."""
     return payload.path if payload else None
 
 
@@ -125,34 +146,18 @@ def _photo_tab(page: Page) -> None:
                 label=text.sheet, visible=False, columns=3, height="auto", allow_preview=False, elem_id="sheet"
             )
 
-    def paint(
-        request: gr.Request,
-        photo: str | None,
-        style: str,
-        strength: float,
-        keep_color: bool,
-        faces: FaceChoice,
-        lines: LineWeight,
-        progress: gr.Progress = _PROGRESS,
-    ) -> tuple[Any, ...]:
-        options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
+    def paint(request: gr.Request, photo: str | None, options: PaintOptions, progress: gr.Progress) -> tuple[Any, ...]:
         over = _left(page, request)
-        shown = _kindly(lambda: handlers.paint_photo(page, photo, options, handlers.steps_of(progress), over))
+        shown = _with_gradio_errors(
+            lambda: handlers.paint_photo(page, photo, options, handlers.steps_of(progress), over)
+        )
         return (shown.before, shown.after), gr.DownloadButton(value=shown.file, interactive=True), shown.line
 
-    def paint_sheet(
-        request: gr.Request,
-        photo: str | None,
-        style: str,
-        strength: float,
-        keep_color: bool,
-        faces: FaceChoice,
-        lines: LineWeight,
-        progress: gr.Progress = _PROGRESS,
-    ) -> Any:
-        options = PaintOptions(style, strength, keep_color, faces or "auto", lines)
+    def paint_sheet(request: gr.Request, photo: str | None, options: PaintOptions, progress: gr.Progress) -> Any:
         over = _left(page, request)
-        pictures = _kindly(lambda: handlers.paint_sheet(page, photo, options, handlers.steps_of(progress), over))
+        pictures = _with_gradio_errors(
+            lambda: handlers.paint_sheet(page, photo, options, handlers.steps_of(progress), over)
+        )
         return gr.Gallery([(file, style_label(name, text)) for file, name in pictures], visible=True)
 
     def choose(event: gr.SelectData) -> str:
@@ -160,13 +165,13 @@ def _photo_tab(page: Page) -> None:
         return list(page.services.paint_service.styles())[index]
 
     inputs = [photo, style, *settings]
-    submit.click(paint, inputs, [slider, download, line], api_name="paint", concurrency_limit=None)
-    compare.click(paint_sheet, inputs, sheet, api_visibility="private", concurrency_limit=None)
+    submit.click(_with_options(paint), inputs, [slider, download, line], api_name="paint", concurrency_limit=None)
+    compare.click(_with_options(paint_sheet), inputs, sheet, api_visibility="private", concurrency_limit=None)
     sheet.select(choose, None, style, api_visibility="private", queue=False)
 
 
 def _photos_box(page: Page) -> gr.File:
-    """Where many files go in: any, so that those that are no photos are named after the others are painted."""
+    """The input for many files, of any type: those that are no photos are listed after the others are painted."""
     photos = gr.File(label=page.text.photos, file_count="multiple", elem_id="photos")
     name_of = page.services.storage.name_of
 
@@ -197,19 +202,14 @@ def _several_tab(page: Page) -> None:
             download = gr.DownloadButton(text.zip, interactive=False, elem_id="zip")
 
     def paint(
-        request: gr.Request,
-        photos: list[str] | None,
-        style: str,
-        strength: float,
-        keep_color: bool,
-        faces: FaceChoice,
-        lines: LineWeight,
-        progress: gr.Progress = _PROGRESS,
+        request: gr.Request, photos: list[str] | None, options: PaintOptions, progress: gr.Progress
     ) -> tuple[Any, ...]:
         session = str(request.session_hash)
-        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
+        over = running.start(session)
         try:
-            several = _kindly(lambda: handlers.paint_several(page, photos, options, handlers.steps_of(progress), over))
+            several = _with_gradio_errors(
+                lambda: handlers.paint_several(page, photos, options, handlers.steps_of(progress), over)
+            )
         finally:
             running.end(session)
         ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
@@ -217,9 +217,8 @@ def _several_tab(page: Page) -> None:
 
     folder.preprocess = photos.preprocess
     folder.upload(lambda files: files, folder, photos, api_visibility="private", queue=False)
-    submit.click(
-        paint, [photos, style, *settings], [previews, told, download], api_visibility="private", concurrency_limit=None
-    )
+    inputs, shown = [photos, style, *settings], [previews, told, download]
+    submit.click(_with_options(paint), inputs, shown, api_visibility="private", concurrency_limit=None)
     cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
 
 
@@ -240,42 +239,23 @@ def _video_tab(page: Page) -> None:
             result = gr.Video(label=text.video_result, interactive=False, elem_id="video-result", buttons=["download"])
             result.postprocess = lambda path: gr.FileData(path=path) if path else None
 
-    def preview(
-        request: gr.Request,
-        video_file: str | None,
-        style: str,
-        strength: float,
-        keep_color: bool,
-        faces: FaceChoice,
-        lines: LineWeight,
-    ) -> list[str]:
-        options, over = PaintOptions(style, strength, keep_color, faces or "auto", lines), _left(page, request)
-        return _kindly(lambda: video_handlers.show_stills(page, video_file, options, over))  # type: ignore[no-any-return]
+    def preview(request: gr.Request, file: str | None, options: PaintOptions, progress: gr.Progress) -> list[str]:
+        over = _left(page, request)
+        return _with_gradio_errors(lambda: video_handlers.show_stills(page, file, options, over))  # type: ignore[no-any-return]
 
-    def paint(
-        request: gr.Request,
-        video_file: str | None,
-        style: str,
-        strength: float,
-        keep_color: bool,
-        faces: FaceChoice,
-        lines: LineWeight,
-        progress: gr.Progress = _PROGRESS,
-    ) -> str:
+    def paint(request: gr.Request, file: str | None, options: PaintOptions, progress: gr.Progress) -> str:
         session = str(request.session_hash)
-        over, options = running.start(session), PaintOptions(style, strength, keep_color, faces or "auto", lines)
+        over, on_step = running.start(session), handlers.steps_of(progress, text.time_left)
         try:
-            return _kindly(  # type: ignore[no-any-return]
-                lambda: video_handlers.show_video(
-                    page, video_file, options, handlers.steps_of(progress, text.time_left), over
-                )
+            return _with_gradio_errors(  # type: ignore[no-any-return]
+                lambda: video_handlers.show_video(page, file, options, on_step, over)
             )
         finally:
             running.end(session)
 
     inputs = [source, style, *settings]
-    look.click(preview, inputs, stills, api_visibility="private", concurrency_limit=None)
-    submit.click(paint, inputs, result, api_visibility="private", concurrency_limit=None)
+    look.click(_with_options(preview), inputs, stills, api_visibility="private", concurrency_limit=None)
+    submit.click(_with_options(paint), inputs, result, api_visibility="private", concurrency_limit=None)
     cancel.click(_canceller(running), None, None, api_visibility="private", queue=False)
 
 
@@ -286,8 +266,8 @@ def _canceller(running: RunningWork) -> Callable[[gr.Request], None]:
     return cancel
 
 
-def _kindly(work: Callable[[], Any]) -> Any:
-    """What work returns; a notice becomes a message on the page."""
+def _with_gradio_errors(work: Callable[[], Any]) -> Any:
+    """The result of work; a PageError becomes Gradio's message on the page."""
     try:
         return work()
     except PageError as notice:

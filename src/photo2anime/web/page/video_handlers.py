@@ -1,4 +1,4 @@
-"""The functions under the buttons of the video tab. Without PyAV the tab stays away."""
+"""The functions behind the buttons of the video tab. Without PyAV there is no such tab."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What page and API stand on: middleware, jobs, uploads, files, metrics, painting, the video process."""
+"""What page and API share: middleware, jobs, uploads, files, metrics, painting, the video process."""

@@ -1,4 +1,4 @@
-"""Who may come in: the token in a header or a cookie, and how often a minute from one address."""
+"""Access control: the token in a header or a cookie, and the rate limit of each address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_ADDRESSES = 10_000
 
 
 def cookie_value(token: str) -> str:
-    """What the browser keeps instead of the token itself."""
+    """The cookie's value, a hash that stands in for the token."""
     return hmac.new(token.encode(), b"photo2anime page", hashlib.sha256).hexdigest()
 
 

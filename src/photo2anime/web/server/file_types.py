@@ -1,4 +1,4 @@
-"""What an upload is, told by its first bytes alone: no name, no declared type, no decoder is asked."""
+"""File types by their first bytes alone: neither the name, nor the declared type, nor a decoder is consulted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of Gradio's own routes is open, and what may be said to them: files of ours only, never an address to fetch."""
+"""Which of Gradio's routes are open, and a check of messages to them: only our files, no addresses to fetch."""
 
 from __future__ import annotations
 

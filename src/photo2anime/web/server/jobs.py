@@ -1,4 +1,4 @@
-"""Paintings in a queue: so many at a time, so many waiting, so long each; what is over is refused at once."""
+"""The job queue: limits on running jobs, waiting jobs and seconds; what exceeds them is refused at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Job:
         self._stopped = http_error
 
     def check(self, done: int = 0, total: int = 0) -> None:
-        """Raises HttpError when the job is to stop or its time is over; else tells the progress."""
+        """Raises HttpError when the job is to stop or its time is over; else reports the progress."""
         if self._stopped:
             raise self._stopped
         if time.monotonic() > self.deadline:

@@ -1,4 +1,4 @@
-"""What the server counts, as Prometheus text."""
+"""The server's counters, as Prometheus text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from photo2anime.web.server.jobs import Jobs
 
 
 class Metrics:
-    """Counters of one server; several in a process do not disturb each other."""
+    """Counters of one server; several servers in a process do not share them."""
 
     def __init__(self, jobs: Jobs, videos: Jobs) -> None:
         self.registry = CollectorRegistry()

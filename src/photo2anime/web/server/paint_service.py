@@ -1,4 +1,4 @@
-"""How the server paints: photo and options in, anime out. The one place where options meet the styles."""
+"""Paints for page and API: photo and PaintOptions -> anime. Keeps each style loaded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from photo2anime.types import (
 )
 from photo2anime.web.errors import DamagedError, EmptyError
 from photo2anime.web.server.file_types import HEAD_BYTES, extension_of, is_picture
-
-_TILE_PX = 1024  # side of a window: bounds the memory of a painting, and the time until it can be stopped
+from photo2anime.web.settings import TILE_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class PaintService:
         key = card.name, precision
         with self._lock:
             if key not in self._stylizers:
-                tile_px = _TILE_PX if card.tiling == "exact" else None
+                tile_px = TILE_PX if card.tiling == "exact" else None
                 self._stylizers[key] = Stylizer.load(
                     card.name, device=self.device, tile_px=tile_px, precision=precision
                 )

@@ -20,7 +20,7 @@ Step = Callable[[int, int], None]
 
 
 class Services:
-    """One server's parts, made from its settings. A video has a queue of its own: it would hold up the photos."""
+    """The parts of one server, made from its settings. Videos have their own queue, so that photos do not wait."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -76,7 +76,7 @@ class Storage:
 
     @contextmanager
     def in_use(self, *paths: Path) -> Iterator[None]:
-        """While it lasts, these files and what lies in these folders is not swept away, however old."""
+        """A context in which these files, and those in these folders, are not deleted, however old."""
         with self._lock:
             self._in_use.update(paths)
         try:

@@ -1,4 +1,4 @@
-"""Uploads to the page: written under our own names, with the extension their content tells, as they come in.
+"""Receives uploads to the page: written to disk as they arrive, under names of our own, the extension by content.
 
 These two routes stand before Gradio's of the same address. What is neither picture nor clip is not kept: an empty file
 takes its place, so that the page can say which one it was.
@@ -30,7 +30,7 @@ _PROGRESS_SECONDS = 0.1
 
 
 class UploadParser:
-    """One multipart body being taken in. Feed it with `write`, then `finish`, or `give_up` when it ends early."""
+    """Parses one multipart body as it arrives. Feed it with `write`, then `finish`, or `give_up` when it ends early."""
 
     def __init__(self, storage: Storage, boundary: bytes) -> None:
         self.storage = storage
@@ -73,7 +73,7 @@ class UploadParser:
         return self.files
 
     def give_up(self) -> None:
-        """Deletes what has come in."""
+        """Deletes what was received."""
         if self._open is not None:
             self._open.close()
         for file in self.files:

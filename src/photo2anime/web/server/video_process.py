@@ -1,4 +1,4 @@
-"""Each clip is opened and painted by a process of its own: started, listened to and ended here."""
+"""Runs a worker process for each clip: starts it, reads its messages, ends it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOG_BYTES = 4000
 
 
 def run_worker(order: Order, check: Callable[..., None]) -> None:
-    """Has a process of its own do what is ordered. check: called several times a second, with frames done and in all
+    """Runs the order in a new process. check: called several times a second, with frames done and in all
     when there is news; what it raises ends the process. Raises what went wrong there, kind for kind.
     """
     own_folder = order.target if order.task == "stills" else str(Path(order.target).parent)

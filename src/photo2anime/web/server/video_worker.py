@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from photo2anime.options import PaintOptions
+from photo2anime.web.settings import TILE_PX
 
 Answer = Literal["step", "done", "memory", "disk", "unreadable", "failed"]
 
@@ -60,7 +61,7 @@ def main() -> int:
 
 
 def limit(memory_bytes: int, file_bytes: int) -> None:
-    """Holds this process to so much memory of its own and so large a file, where the system can; never a core file.
+    """Limits this process's memory and the size of files it writes, where the system can; no core files.
     When the whole machine runs short, it is this process that Linux ends, not the server.
     """
     if sys.platform == "win32":
@@ -105,7 +106,7 @@ def _paint(order: Order, step: object) -> None:
     from photo2anime.painting.stylizer import Stylizer
     from photo2anime.video import paint_video
 
-    stylizer = Stylizer.load(order.options.style, device=order.device, tile_px=_TILE_PX, precision="auto")
+    stylizer = Stylizer.load(order.options.style, device=order.device, tile_px=TILE_PX, precision="auto")
     paint_video.paint_video(Path(order.source), Path(order.target), stylizer, order.options, progress=step)  # type: ignore[arg-type]
 
 
@@ -127,8 +128,6 @@ def _tell(answers: IO[str], kind: Answer, message: str) -> None:
     answers.write(json.dumps({"kind": kind, "message": message}) + "\n")
     answers.flush()
 
-
-_TILE_PX = 1024  # bounds the memory of a frame
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Who is still there: a visitor whose page holds no connection to us any more has left, and so has their work."""
+"""Which visitors are connected: when a visitor's page has no open connection any more, their work is cancelled."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RunningWork:
         self._flags: dict[str, threading.Event] = {}
 
     def start(self, session: str) -> Callable[[], bool]:
-        """What tells whether the visitor's new work is over: it was cancelled, or its visitor is gone."""
+        """A function that says whether the visitor's new work is over: cancelled, or the visitor has left."""
         flag = self._flags[session] = threading.Event()
         since = time.monotonic()
         return lambda: flag.is_set() or self.visitors.is_absent(session, since)
