@@ -19,6 +19,7 @@ from photo2anime.train.data import prepare as module
 from photo2anime.train.data.films import SourceFile, find_source_files, pictures_of
 from photo2anime.train.data.prepare import PrepareConfig, Summary, prepare
 from photo2anime.types import RGB
+from test_video_kinds import assert_scene, combs, hdr, interlaced
 
 SMALL = PrepareConfig(size=48, every_seconds=1.0, crops=2)
 
@@ -209,3 +210,10 @@ def test_crops_are_the_richest_squares_and_do_not_overlap() -> None:
     assert len(crops) == 2 and np.array_equal(crops[0], picture[:48, :48])
     assert len(filters.crops_of(drawing(3, 480, 800), 48, 4)) == 4  # shrunk to 144 high first
     assert 4 < len(filters.crops_of(drawing(3, 480, 800), 48, 99)) <= 15
+
+
+def test_footage_is_decoded_as_video_does_it(tmp_path: Path) -> None:
+    woven = list(pictures_of(SourceFile(interlaced(tmp_path / "fields.mp4"), "fields.mp4"), 0.1))
+    assert len(woven) > 2 and all(combs(picture) < 0.6 for _, picture in woven)
+    for transfer in (16, 18):
+        assert_scene(next(pictures_of(SourceFile(hdr(tmp_path / f"{transfer}.mp4", transfer), "hdr"), 1.0))[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -225,3 +226,15 @@ def test_a_signal_ends_it_without_a_traceback(tmp_path: Path, number: int, after
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number and "Traceback" not in told
     assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.usefixtures("as_is")
+def test_frames_of_years_are_refused_before_any_is_painted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = make_clip(tmp_path / "a.avi", moving(3), codec="mpeg4")
+    data = bytearray(source.read_bytes())
+    struct.pack_into("<II", data, data.index(b"strh") + 28, 471_611_505, 14)  # seconds a frame: scale and rate
+    source.write_bytes(data)
+    assert main(["video", str(source), "-o", str(tmp_path / "b.mp4")]) == 1
+    told = capsys.readouterr().err
+    assert "days: it is damaged" in told and told.count("\n") == 1
+    assert names(tmp_path) == ["a.avi"]

@@ -25,6 +25,7 @@ _UNSPECIFIED = 2
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # matrix of H.273 -> what libswscale calls it
 _HD_HEIGHT = 720  # untagged video this tall is BT.709 to every player, below it BT.601
 _PLAUSIBLE_FRAMES = 4  # a last frame may show this much longer than the others do on average
+_LONGEST_UNIT_SECONDS = 86_400  # a file that counts time in longer steps has a damaged header; no container holds them
 _SANE_FPS = (Fraction(1, 100), Fraction(1000))
 
 
@@ -218,6 +219,9 @@ def _main_video(container: Any, file: Path) -> Any:
     stream = best if best in pictures else pictures[0]
     if stream.codec_context is None:
         raise Photo2AnimeError(f"{file}: its video codec is not known here; convert it to H.264 first")
+    if stream.time_base and stream.time_base > _LONGEST_UNIT_SECONDS:
+        days = float(stream.time_base) / 86_400
+        raise Photo2AnimeError(f"{file} says that each frame shows for {days:,.0f} days: it is damaged; copy it again")
     if stream.width * stream.height > MAX_MEGAPIXELS * 1e6:
         raise Photo2AnimeError(
             f"{file} is {stream.width}x{stream.height}, the limit is {MAX_MEGAPIXELS} megapixels; make it smaller"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image
 
 from photo2anime.images.image_io import READABLE, read_image
 from photo2anime.inference.pixels import luma
 from photo2anime.types import RGB, Photo2AnimeError
-from photo2anime.video.media import open_input
+from photo2anime.video.frames import Facts
+from photo2anime.video.source import VideoSource
 
 FILMS = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv"}
 _THUMB = (32, 18)  # width, height of what scenes are told apart by
@@ -65,44 +65,43 @@ def pictures_of(source_file: SourceFile, every_seconds: float) -> Iterator[tuple
     """(seconds, picture) of each frame that is sampled from a film; (None, picture) of a picture file.
 
     From a film: the first frame of each scene, once it has settled, and within a scene one frame every every_seconds.
-    Rotation and non-square pixels are undone. The same file gives the same frames on every run. Raises Photo2AnimeError
-    where reading breaks off; what came before is good.
+    Frames are decoded as `video` does it: upright, whole pictures, SDR; pixels that are not square are made square. The
+    same file gives the same frames on every run. Raises Photo2AnimeError where reading breaks off, and at the end for
+    what could not be decoded; what came before is good.
     """
     if not source_file.is_film:
         yield None, read_image(source_file.file).rgb
         return
-    try:
-        with open_input(source_file.file) as container:
-            if not container.streams.video:
-                raise Photo2AnimeError("has no pictures in it, only sound; give a film")
-            yield from _sampled(container, every_seconds)
-    except (av.error.FFmpegError, OSError) as error:
-        raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
+    with VideoSource(source_file.file) as source:
+        yield from _sampled(source, every_seconds)
+    if lost := source.losses.told():
+        raise Photo2AnimeError(f"is damaged or cut short ({'; '.join(lost)}); copy or download it again")
 
 
-def _sampled(container: av.container.InputContainer, every_seconds: float) -> Iterator[tuple[float, RGB]]:
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
+def _sampled(source: VideoSource, every_seconds: float) -> Iterator[tuple[float, RGB]]:
     before: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None = None
-    due, seconds = 0.0, 0.0
-    for frame in container.decode(stream):
-        seconds = float(frame.time) if frame.time is not None else seconds + 1 / 25
-        thumb = frame.reformat(*_THUMB, format="gray", interpolation="AREA", threads=1).to_ndarray().astype(np.float32)
-        if before is None or float(np.abs(thumb - before).mean()) > _CUT_LEVELS:
+    due = 0.0
+    for frame in source.frames():
+        seconds = float(frame.pts * source.facts.time_base)
+        small = thumb(frame.rgb, *_THUMB)
+        if before is None or float(np.abs(small - before).mean()) > _CUT_LEVELS:
             due = seconds + (_SETTLE_SECONDS if before is not None else 0.0)
-        before = thumb
+        before = small
         if seconds >= due:
             due = seconds + every_seconds
-            yield round(seconds, 3), _upright(frame, stream)
+            yield round(seconds, 3), _with_square_pixels(frame.rgb, source.facts)
 
 
-def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> RGB:
-    rgb = frame.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)
-    aspect = stream.sample_aspect_ratio
-    if aspect and aspect != 1:
-        height, width = rgb.shape[:2]
-        rgb = np.asarray(Image.fromarray(rgb).resize((round(width * aspect), height), Image.Resampling.BICUBIC))
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+def _with_square_pixels(rgb: RGB, facts: Facts) -> RGB:
+    """Upright frames as they are shown: their coded width, which a quarter turn makes their height, is stretched."""
+    if facts.pixel_aspect == 1:
+        return rgb
+    height, width = rgb.shape[:2]
+    if facts.quarter_turns % 2:
+        height = round(height * facts.pixel_aspect)
+    else:
+        width = round(width * facts.pixel_aspect)
+    return np.asarray(Image.fromarray(rgb).resize((max(1, width), max(1, height)), Image.Resampling.BICUBIC))
 
 
 def thumb(rgb: RGB, width: int, height: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
