@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
+from pillow_heif import from_pillow
 
 from conftest import photo_of
 from photo2anime.cli import main
@@ -420,6 +421,26 @@ def test_iptc_goes_from_format_to_format(source: str, target: str) -> None:
     assert picture.iptc == IPTC
     assert read_image(encode_image(picture, WriteOptions(target))).iptc == IPTC
     assert read_image(encode_image(picture, WriteOptions(target, strip_metadata=True))).iptc is None
+
+
+@pytest.mark.parametrize("target", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_xmp_and_text_of_png_and_heic_are_carried(target: str) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta/>")
+    info.add_itxt("Title", "Łódź, 花")
+    info.add_text("Author", "somebody", zip=True)
+    info.add_text("Comment", "by the sea")
+    png, heic = io.BytesIO(), io.BytesIO()
+    Image.fromarray(PHOTO).save(png, "PNG", pnginfo=info)
+    from_pillow(Image.fromarray(PHOTO)).save(heic, xmp=b"<x:xmpmeta/>", quality=90)
+    for source in (png, heic):
+        result = encode_image(read_image(source.getvalue()), WriteOptions(target))
+        assert read_image(result).xmp == b"<x:xmpmeta/>"
+        stripped = encode_image(read_image(source.getvalue()), WriteOptions(target, strip_metadata=True))
+        assert b"xmpmeta" not in stripped and b"somebody" not in stripped
+    told = dict(read_image(encode_image(read_image(png.getvalue()), WriteOptions(target))).text)
+    all_of_it = {"Title": "Łódź, 花", "Author": "somebody", "Comment": "by the sea"}
+    assert told == {"PNG": all_of_it, "JPEG": {"Comment": "by the sea"}}.get(target, {})
 
 
 def test_iptc_as_others_write_it() -> None:

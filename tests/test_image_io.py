@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -442,3 +444,20 @@ def test_objects_that_are_no_pictures_and_files_left_open() -> None:
     assert np.array_equal(read_image(memoryview(PHOTO_PNG)).rgb, PHOTO)
     with pytest.raises(Photo2AnimeError, match="damaged or cut short"):
         read_image(Image.open(io.BytesIO(PHOTO_PNG[: len(PHOTO_PNG) // 2])))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files are not deleted there")
+def test_what_killed_writers_left_is_taken_away_and_what_others_write_is_not(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from photo2anime.images.temporary import open_temporary;"
+        "file = open_temporary(pathlib.Path(sys.argv[1])); print(file.name, flush=True); time.sleep(60)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(2)]
+    killed, alive = (Path(writer.stdout.readline().decode().strip()) for writer in writers if writer.stdout)
+    writers[0].kill()
+    writers[0].communicate()
+    assert killed.exists() and alive.exists()
+    write_image(tmp_path / "out.png", Picture(PHOTO))
+    assert not killed.exists() and alive.exists()
+    writers[1].kill()
+    writers[1].communicate()

@@ -31,6 +31,7 @@ LAYERS = {  # each module or room may import those of lower rank, and a room wha
     "images.color_codes": 2,
     "images.decode": 3,
     "images.tiff": 4,
+    "images.temporary": 1,
     "images.image_io": 5,
     "painting.grades": 3,
     "painting.faces": 3,

@@ -20,6 +20,7 @@ import pytest
 
 from clips import make_clip, moving, packets_of, stamps_of
 from photo2anime.cli import main
+from photo2anime.images import temporary
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video import segments as module
@@ -238,3 +239,13 @@ def test_frames_of_years_are_refused_before_any_is_painted(tmp_path: Path, capsy
     told = capsys.readouterr().err
     assert "days: it is damaged" in told and told.count("\n") == 1
     assert names(tmp_path) == ["a.avi"]
+
+
+@pytest.mark.usefixtures("as_is")
+@pytest.mark.skipif(sys.platform == "win32", reason="open files are not deleted there")
+def test_a_killed_animation_leaves_nothing_for_the_next(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", moving(3))
+    (tmp_path / ".photo2anime-999999-1.tmp").write_bytes(b"half a GIF")  # nobody holds its lock
+    temporary._swept.clear()
+    assert main(["video", str(source), "-o", str(tmp_path / "b.gif")]) == 0
+    assert names(tmp_path) == ["a.mp4", "b.gif"]

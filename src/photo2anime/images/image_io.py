@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import struct
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from photo2anime.images import tiff
 from photo2anime.images.decode import Opened, open_unlimited, opened, picture_of
 from photo2anime.images.metadata import save_arguments
+from photo2anime.images.temporary import open_temporary, put_in_place
 from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
@@ -86,7 +86,7 @@ def write_image(
     if options.format is None and target.suffix.lower() not in FORMATS:
         raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(FORMATS)}")
     options = replace(options, format=options.format or FORMATS[target.suffix.lower()])
-    temporary = target.with_name(f".photo2anime-{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary: Path | None = None
     encoded = encode_image(picture, options)
     try:
         if source is not None and not options.overwrite and target.exists() and target.samefile(source):
@@ -94,16 +94,18 @@ def write_image(
         if target.is_dir():
             raise Photo2AnimeError(f"cannot write {target}: it is a folder; give a file name")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        with open_temporary(target.parent) as file:
+            temporary = Path(file.name)
             file.write(encoded)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            put_in_place(file, target)
     except OSError as error:
         raise Photo2AnimeError(why_not_written(target, error)) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
     return target
 
 

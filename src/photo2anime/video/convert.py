@@ -15,6 +15,7 @@ from typing import Any
 
 from photo2anime import __version__
 from photo2anime.images.image_io import WriteOptions, write_image
+from photo2anime.images.temporary import open_temporary, put_in_place
 from photo2anime.options import VideoOptions
 from photo2anime.painting import compose
 from photo2anime.painting.stylizer import Stylizer
@@ -156,7 +157,8 @@ class Run:
         format = animation.FORMATS[self.target.suffix.lower()]
         if format == "AVIF" and self.source.facts.plays:
             self.say("AVIF results are shown again and again; the source was not")
-        temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}.tmp")
+        file = open_temporary(self.target.parent)
+        temporary = Path(file.name)
         painted = self._progress(self._stages(0), 0)
         frames = (frame for frame, _ in painted)
         try:
@@ -164,9 +166,10 @@ class Run:
             if count < self.painted:
                 self.say(f"{self.painted - count} frames were shorter than the 20 ms a GIF can show and were left out")
             self._refuse_existing()
-            os.replace(temporary, self.target)
+            put_in_place(file, self.target)
         finally:
             painted.close()
+            file.close()
             temporary.unlink(missing_ok=True)
 
     def _stages(self, skip: int) -> Stream:
