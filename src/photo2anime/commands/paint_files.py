@@ -89,7 +89,7 @@ def _with_extension(options: PhotosOptions, jobs: Sequence[Job], results: int) -
     out = options.out
     if not out or out == STANDARD or results != 1 or out.endswith(("/", "\\")) or os.path.isdir(out):
         return options
-    if names_a_file(out) or jobs[0].source == STANDARD or any(map(os.path.isdir, options.photos)):
+    if names_a_file(out) or Path(out).suffix or STANDARD in options.photos or any(map(os.path.isdir, options.photos)):
         return options
     own = Path(jobs[0].source).suffix
     return replace(options, out=out + (options.suffix or (own if own.lower() in FORMATS else ".png")))
