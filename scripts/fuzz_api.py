@@ -126,7 +126,7 @@ def main() -> int:
     corpus, findings, statuses = list(pictures()), 0, Counter[int]()
     services = Services(Settings(requests=0))
     app = ServerMiddleware(build_api(services), services.settings, services.storage, services.metrics.refused)
-    client = TestClient(app, raise_server_exceptions=False)  # type: ignore[arg-type]
+    client = TestClient(app, raise_server_exceptions=False)
     ends = time.monotonic() + args.seconds
     for number in range(args.requests):
         if time.monotonic() > ends:
