@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from photo2anime.commands.sources import STANDARD, Job, find_sources, names_a_file
+from photo2anime.commands.sources import STANDARD, PhotoToPaint, find_sources, names_a_file
 from photo2anime.images.color_codes import GAIN_MAP
 from photo2anime.images.image_io import (
     FORMATS,
@@ -45,7 +45,7 @@ def paint_files(options: PhotosOptions) -> int:
         print(line, file=sys.stderr)
     options = _with_extension(options, found.jobs, len(found.jobs) * len(stylizers))
     _check_out(options, len(found.jobs) * len(stylizers))
-    painter = Painter(
+    painter = PhotoRun(
         options, stylizers, {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD}
     )
     for job in painter.with_progress(found.jobs):
@@ -84,7 +84,7 @@ def _load_styles(options: PhotosOptions) -> list[Stylizer]:
     return loaded
 
 
-def _with_extension(options: PhotosOptions, jobs: Sequence[Job], results: int) -> PhotosOptions:
+def _with_extension(options: PhotosOptions, jobs: Sequence[PhotoToPaint], results: int) -> PhotosOptions:
     """Options whose -o, given as one file's name without extension, has the extension of its photo."""
     out = options.out
     if not out or out == STANDARD or results != 1 or out.endswith(("/", "\\")) or os.path.isdir(out):
@@ -114,7 +114,7 @@ def _check_out(options: PhotosOptions, results: int) -> None:
 _SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
 
 
-class Painter:
+class PhotoRun:
     """Paints one photo after the other as the arguments say and tells of each. sources: real paths not to write to."""
 
     def __init__(self, options: PhotosOptions, stylizers: Sequence[Stylizer | Comparison], sources: set[str]) -> None:
@@ -124,7 +124,7 @@ class Painter:
         self.painted = self.skipped = self.failed = 0
         self.bar: Any = None
 
-    def paint(self, job: Job) -> None:
+    def paint(self, job: PhotoToPaint) -> None:
         """One photo in every style. Raises Photo2AnimeError for the first thing that is wrong with it."""
         picture: Picture | None = None
         for stylizer in self.stylizers:
@@ -175,7 +175,7 @@ class Painter:
 
             return stylizer.paint_picture(picture, look, on_tile=on_tile)
 
-    def _skip(self, job: Job, target: Path) -> bool:
+    def _skip(self, job: PhotoToPaint, target: Path) -> bool:
         """Whether target is there already and may stay. Raises Photo2AnimeError when it may not be written."""
         if target in self.written:
             raise Photo2AnimeError(
@@ -198,7 +198,7 @@ class Painter:
         self.written[target] = job.source
         return True
 
-    def _read(self, job: Job) -> Picture:
+    def _read(self, job: PhotoToPaint) -> Picture:
         if job.source == STANDARD and sys.stdin is None:
             raise Photo2AnimeError("standard input is closed; give a file")
         source = sys.stdin.buffer if job.source == STANDARD else job.source
@@ -216,7 +216,7 @@ class Painter:
             self.said.add(note)
         return compose.shrink(picture, self.options.paint.max_side) if self.options.paint.max_side else picture
 
-    def _target(self, job: Job, style: str, picture: Picture | None) -> Path | None:
+    def _target(self, job: PhotoToPaint, style: str, picture: Picture | None) -> Path | None:
         """Where a result goes; None is standard output, or not known yet without the picture."""
         out, source = self.options.out, Path("stdin.png" if job.source == STANDARD else job.source)
         if out == STANDARD or (out is None and job.source == STANDARD):
@@ -237,7 +237,7 @@ class Painter:
         return folder / self.options.name_as.format(stem=job.stem or source.stem, style=style, ext=suffix)
 
     def _tell(
-        self, job: Job, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float
+        self, job: PhotoToPaint, target: Path, stylizer: Stylizer | Comparison, painting: Painting, seconds: float
     ) -> None:
         height, width = painting.picture.rgb.shape[:2]
         if not self.options.json:
@@ -248,7 +248,7 @@ class Painter:
         facts |= {"faces": [_told(face) for face in painting.faces]}
         self._say(json.dumps(facts | {"warnings": [*painting.picture.notes, *painting.warnings]}))
 
-    def tell_error(self, job: Job, error: Photo2AnimeError) -> None:
+    def tell_error(self, job: PhotoToPaint, error: Photo2AnimeError) -> None:
         """One line on standard error; with --json one on standard output too."""
         self.failed += 1
         self._say(f"{job.source}: {error}", sys.stderr)
@@ -274,14 +274,14 @@ class Painter:
         else:
             print(line, file=stream or sys.stdout, flush=True)
 
-    def with_progress(self, jobs: list[Job]) -> Iterable[Job]:
+    def with_progress(self, jobs: list[PhotoToPaint]) -> Iterable[PhotoToPaint]:
         """jobs, with a progress bar on a terminal when there are several."""
         if len(jobs) < 2 or self.options.quiet or not sys.stderr.isatty():
             return jobs
         from tqdm import tqdm
 
         self.bar = tqdm(jobs, unit="photo")
-        bar: Iterable[Job] = self.bar
+        bar: Iterable[PhotoToPaint] = self.bar
         return bar
 
 

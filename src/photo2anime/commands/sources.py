@@ -19,7 +19,7 @@ _BECOME_JPEG = {".heic", ".heif", ".hif", ".mpo", ".jfif", ".jpe"}
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PhotoToPaint:
     """One photo to paint. below: where it lay under the folder that was given with -r, kept under -o. stem: what its
     result is called before the style's name; empty is the photo's own.
     """
@@ -35,7 +35,7 @@ class Sources:
     could not be opened.
     """
 
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[PhotoToPaint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def find_sources(
         if os.path.isdir(source):
             _look_into(Path(source), recursive, Path(out) if out else None, style_names, found)
         else:
-            found.jobs.append(Job(source))
+            found.jobs.append(PhotoToPaint(source))
     found.jobs = _with_own_names(list(dict.fromkeys(found.jobs)), out, suffix)
     return found
 
@@ -107,7 +107,7 @@ def _look_into(folder: Path, recursive: bool, out: Path | None, style_names: Seq
     found.notes += [f"{folder}: left alone: {len(names)} {kind}: {_some(names)}" for kind, names in left.items()]
     if not photos:
         found.notes.append(f"{folder}: no photos in this folder")
-    found.jobs += [Job(str(folder / file), file.parent) for file in photos]
+    found.jobs += [PhotoToPaint(str(folder / file), file.parent) for file in photos]
 
 
 def _not_a_photo(file: Path) -> str | None:
@@ -146,9 +146,9 @@ def _without_results(files: list[Path], style_names: Sequence[str]) -> list[Path
     return [file for file in files if not is_result(file)]
 
 
-def _with_own_names(jobs: list[Job], out: str | None, suffix: str | None) -> list[Job]:
-    """Jobs of which no two share a result: a second a.jpg is called a-2, an a.png beside it a-png where that helps."""
-    named: list[Job] = []
+def _with_own_names(jobs: list[PhotoToPaint], out: str | None, suffix: str | None) -> list[PhotoToPaint]:
+    """Photos of which no two share a result: a second a.jpg is called a-2, an a.png beside it a-png if that helps."""
+    named: list[PhotoToPaint] = []
     taken: dict[tuple[str, str, str], str] = {}  # results, and the extension of the photo that has them
     for job in jobs:
         source = Path(job.source)
