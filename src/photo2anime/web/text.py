@@ -107,8 +107,8 @@ ENGLISH = Text(
     faces_info="Painted by the portrait styles",
     faces_auto="automatic",
     faces_off="like the rest",
-    faces_v1="version 1 (🔺 stylization, 🔻 robustness)",
-    faces_v2="version 2 (🔺 robustness, 🔻 stylization)",
+    faces_v1="version 1 (▲ stylization, ▼ robustness)",
+    faces_v2="version 2 (▲ robustness, ▼ stylization)",
     lines="Lines",
     lines_info="How thick they are in the picture",
     lines_fine="fine",
@@ -155,8 +155,8 @@ ENGLISH = Text(
     no_answer="The server does not answer. Try again in a few minutes.",
     notice="Notice",
     failed="This one could not be painted. Try another file or another style.",
-    portrait_v1="Portrait, version 1 (🔺 stylization, 🔻 robustness)",
-    portrait_v2="Portrait, version 2 (🔺 robustness, 🔻 stylization)",
+    portrait_v1="Portrait, version 1 (▲ stylization, ▼ robustness)",
+    portrait_v2="Portrait, version 2 (▲ robustness, ▼ stylization)",
 )
 
 CHINESE = Text(
@@ -182,8 +182,8 @@ CHINESE = Text(
     faces_info="由人像风格绘制",
     faces_auto="自动",
     faces_off="与画面相同",
-    faces_v1="版本 1（🔺 风格化，🔻 稳健性）",
-    faces_v2="版本 2（🔺 稳健性，🔻 风格化）",
+    faces_v1="版本 1（▲ 风格化，▼ 稳健性）",
+    faces_v2="版本 2（▲ 稳健性，▼ 风格化）",
     lines="线条",
     lines_info="线条在画面中的粗细",
     lines_fine="细",
@@ -230,8 +230,8 @@ CHINESE = Text(
     no_answer="服务器没有响应，请几分钟后再试。",
     notice="提示",
     failed="无法绘制这个文件，请换一个文件或风格。",
-    portrait_v1="人像 版本 1（🔺 风格化，🔻 稳健性）",
-    portrait_v2="人像 版本 2（🔺 稳健性，🔻 风格化）",
+    portrait_v1="人像 版本 1（▲ 风格化，▼ 稳健性）",
+    portrait_v2="人像 版本 2（▲ 稳健性，▼ 风格化）",
 )
 
 
