@@ -15,7 +15,7 @@ from onnx import TensorProto
 from PIL import Image
 from torch import Tensor, nn
 
-from conftest import photo_of
+from conftest import ROOT, photo_of
 from photo2anime import Photo2AnimeError
 from photo2anime.inference.pixels import to_batch, to_image
 from photo2anime.train.config import LossWeights, TrainConfig
@@ -273,6 +273,32 @@ def test_light_and_shade_lie_over_photo_and_target_alike(pairs: tuple[Path, Path
     assert 0.45 < float(factor.min()) < 0.9 and float(factor.max()) < 2.2
     darker = shaded.photo < even.photo - 0.2
     assert float((shaded.target - even.target)[darker].mean()) < -0.05
+
+
+def test_eyes_may_count_more(tmp_path: Path) -> None:
+    face = np.asarray(Image.open(ROOT / "examples" / "astronaut.jpg"))[:256, 96:352]
+    for folder in ("photo", "anime"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(face).save(tmp_path / folder / "face.png")
+    folders = (tmp_path / "photo", tmp_path / "anime")
+    cfg = replace(SMALL, crop_px=256, batch_size=1, jitter_share=0.0)
+    eyes = PairedPhotos(*folders).eyes("face")
+    assert len(eyes) == 2
+    assert next(drawn(folders, cfg)).weight is None
+    batches = drawn(folders, replace(cfg, eye_weight=5.0))
+    for _ in range(4):  # mirrored or not
+        batch = next(batches)
+        assert batch.weight is not None
+        counted = batch.weight[0, 0] == 5
+        assert float(counted.sum()) == pytest.approx(sum(np.pi * radius**2 for _, _, radius in eyes), rel=0.1)
+        brightness = (batch.photo[0] + 1).mean(0)
+        assert brightness[counted].min() < 0.35  # pupils, lashes; the cheeks around are bright
+    assert float(losses.pixel(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.full((1, 1, 4, 4), 2.0))) == 2
+    step = torch.zeros(1, 1, 8, 8)
+    step[..., 4:] = 1
+    at_step, elsewhere = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    at_step[..., 3:5], elsewhere[..., :2] = 3, 3
+    assert losses.gradient(step, 0 * step, at_step) > losses.gradient(step, 0 * step, elsewhere)
 
 
 def test_one_batch_can_be_overfitted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from photo2anime.images.image_io import READABLE, read_image
 from photo2anime.inference.pixels import mean_color, to_batch
+from photo2anime.painting.faces import find_faces
 from photo2anime.train.config import TrainConfig
 from photo2anime.types import RGB, MeanColor, Photo2AnimeError
 
 _EVEN_SQUARES, _EVEN_PX = 3, 64
+_EYE_RADIUS = 0.42  # of the distance between the eyes: lids and brow are inside
 _CACHE_BYTES = 3 << 30  # decoded pictures kept in memory; what does not fit is decoded again for each crop
 
 
@@ -28,7 +31,8 @@ class Batch:
     photo: the paired ones first. mean_color: (N, 3), of the whole photos that they are crops of. target: their pictures
     in the style, same places, or None. anime: pictures of the style that show other things, as many as there are photos
     without a target, or None; smooth: the same with blurred edges, or None. even: squares of one random colour each,
-    (M, 3, 64, 64); no photo has all of them, and any of them shows a grid.
+    (M, 3, 64, 64); no photo has all of them, and any of them shows a grid. weight: how much each place of the paired
+    ones counts, (P, 1, crop, crop), or None for alike.
     """
 
     photo: Tensor
@@ -37,6 +41,7 @@ class Batch:
     target: Tensor | None = None
     anime: Tensor | None = None
     smooth: Tensor | None = None
+    weight: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(None if t is None else t.to(device) for t in map(self.__getattribute__, self.__slots__)))  # type: ignore[arg-type]
@@ -62,6 +67,7 @@ class PairedPhotos:
         self._files = {name: (photo_files[name], target_files[name]) for name in names}
         self._cache: dict[str, tuple[RGB, RGB]] = {}
         self._mean_colors: dict[str, MeanColor] = {}
+        self._eyes: dict[str, list[tuple[float, float, float]]] = {}
         self._cached_bytes = 0
 
     def __getitem__(self, name: str) -> tuple[RGB, RGB]:
@@ -82,6 +88,17 @@ class PairedPhotos:
         if name not in self._mean_colors:
             self._mean_colors[name] = mean_color(self[name][0])
         return self._mean_colors[name]
+
+    def eyes(self, name: str) -> list[tuple[float, float, float]]:
+        """(x, y, radius) of a circle around each eye and its brow, in pixels, found in the photo once."""
+        if name not in self._eyes:
+            eyes = []
+            for face in find_faces(self[name][0]):
+                (left_x, left_y), (right_x, right_y) = face.landmarks[:2]
+                radius = _EYE_RADIUS * max(math.hypot(right_x - left_x, right_y - left_y), face.side / 4)
+                eyes += [(left_x, left_y, radius), (right_x, right_y, radius)]
+            self._eyes[name] = eyes
+        return self._eyes[name]
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
@@ -145,14 +162,15 @@ def batches(
     paired = cfg.batch_size if sources.unpaired is None else 0 if sources.pairs is None else (cfg.batch_size + 1) // 2
     step = first_step
     while True:
-        photos, mean_colors, targets, animes, smooths = [], [], [], [], []
+        photos, mean_colors, targets, weights, animes, smooths = [], [], [], [], [], []
         for i in range(rank * paired, (rank + 1) * paired):
             pairs = sources.pseudo_pairs if sources.pseudo_pairs is not None and i % 2 else sources.pairs
             assert pairs is not None
-            photo, target, mean = _paired_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
+            photo, target, mean, weight = _paired_crop(pairs, cfg, np.random.default_rng((cfg.seed, step, i)))
             photos.append(photo)
             mean_colors.append(mean)
             targets.append(target)
+            weights.append(weight)
         free = cfg.batch_size - paired
         for i in range(rank * free, (rank + 1) * free):
             assert sources.unpaired is not None
@@ -170,6 +188,7 @@ def batches(
             target=as_tensor(targets) if targets else None,
             anime=as_tensor(animes) if animes else None,
             smooth=as_tensor(smooths) if smooths else None,
+            weight=torch.from_numpy(np.stack(weights)) if cfg.eye_weight != 1 and weights else None,
         )
         step += 1
 
@@ -192,8 +211,12 @@ def read_rgb(file: Path) -> RGB:
         raise Photo2AnimeError(f"{file}: {error}") from error
 
 
-def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator) -> tuple[RGB, RGB, MeanColor]:
-    """One crop of a random pair, flipped, scaled and exposed alike; last the photo's mean colour as exposed."""
+def _paired_crop(
+    pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
+) -> tuple[RGB, RGB, MeanColor, NDArray[np.float32]]:
+    """One crop of a random pair, flipped, scaled and exposed alike; the photo's mean colour as exposed; and how much
+    each place counts, (1, crop, crop).
+    """
     name = pairs.train[rng.integers(len(pairs.train))]
     photo, anime = pairs[name]
     scale = _jitter(cfg.scale_jitter, cfg.jitter_share, rng)
@@ -217,7 +240,12 @@ def _paired_crop(pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
         if turn:
             crop = turned_hues(crop, turn)
         both.append(crop[:, ::-1] if flip else crop)
-    return both[0], both[1], (pairs.mean_color(name) + 1) * np.float32(gain) - 1
+    weight = np.ones((1, cfg.crop_px, cfg.crop_px), np.float32)
+    places = (np.arange(cfg.crop_px, dtype=np.float32) + 0.5) * side / cfg.crop_px
+    for x, y, radius in pairs.eyes(name) if cfg.eye_weight != 1 else []:
+        weight[0, np.hypot(places[None] + left - x, places[:, None] + top - y) < radius] = cfg.eye_weight
+    mean = (pairs.mean_color(name) + 1) * np.float32(gain) - 1
+    return both[0], both[1], mean, weight[..., ::-1] if flip else weight
 
 
 def turned_hues(picture: RGB, turn: float) -> RGB:

@@ -37,13 +37,13 @@ def train_loop(
             views = views_of(batch, fake, features, discriminator)
             if discriminator is not None:
                 discriminator.requires_grad_(True)
-                terms = discriminator_terms(batch, views, trained_discriminator, w)
+                terms = discriminator_terms(batch, views, trained_discriminator, w, batch.weight)
                 update(state.discriminator_optimizer, terms, cfg.clip_gradient)
                 discriminator.requires_grad_(False)
                 grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))
                 w = replace(w, adversarial=w.adversarial * grown)
 
-            asked = generator_terms(views, fake_even, features, discriminator, w)
+            asked = generator_terms(views, fake_even, features, discriminator, w, batch.weight)
         update(state.generator_optimizer, asked, cfg.clip_gradient)
         follow(state.ema, state.generator, state.step, cfg.ema_halflife_steps)
         state.step += 1

@@ -7,17 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pixel(fake: Tensor, anime: Tensor) -> Tensor:
-    """Mean absolute difference. Two (N, 3, H, W) -> scalar."""
-    return F.l1_loss(fake, anime)
+def pixel(fake: Tensor, anime: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute difference. Two (N, 3, H, W) -> scalar. weight: (N, 1, H, W), how much each place counts."""
+    return weighted_mean((fake - anime).abs(), weight)
 
 
-def gradient(fake: Tensor, anime: Tensor) -> Tensor:
+def gradient(fake: Tensor, anime: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the steps between neighbouring pixels, both ways. Two (N, 3, H, W) -> scalar."""
     difference = fake - anime
     down = difference[..., 1:, :] - difference[..., :-1, :]
     right = difference[..., :, 1:] - difference[..., :, :-1]
-    return down.abs().mean() + right.abs().mean()
+    return weighted_mean(down.abs(), weight) + weighted_mean(right.abs(), weight)
+
+
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean of values times weight, which is averaged to their size; 1 everywhere for None. (N, C, H, W) -> scalar."""
+    if weight is None:
+        return values.mean()
+    return (values * F.adaptive_avg_pool2d(weight, values.shape[-2:])).mean()
 
 
 def line(fake: Tensor, anime: Tensor) -> Tensor:
@@ -52,15 +59,16 @@ def gradient_magnitude(x: Tensor) -> Tensor:
     return torch.sqrt(down.square() + right.square() + 1e-6)  # the constant keeps the slope finite in flat areas
 
 
-def perceptual(fake: list[Tensor], anime: list[Tensor]) -> Tensor:
+def perceptual(fake: list[Tensor], anime: list[Tensor], weight: Tensor | None = None) -> Tensor:
     """How different pictures look to a pretrained network, from their features, averaged over pictures. -> scalar.
 
     Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"), equation 1, without
     its learned channel weights: each place's features scaled to length 1, squared differences averaged over the places
     and summed over the layers. 0 for the same; the scaling makes a flat wall count as much as an edge.
     """
-    layers = [(F.normalize(f, dim=1) - F.normalize(a, dim=1)).square().sum(1) for f, a in zip(fake, anime, strict=True)]
-    return torch.stack([layer.mean() for layer in layers]).sum()
+    pairs = zip(fake, anime, strict=True)
+    layers = [(F.normalize(f, dim=1) - F.normalize(a, dim=1)).square().sum(1, keepdim=True) for f, a in pairs]
+    return torch.stack([weighted_mean(layer, weight) for layer in layers]).sum()
 
 
 def content(fake: Tensor, photo: Tensor) -> Tensor:

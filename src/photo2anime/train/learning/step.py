@@ -41,12 +41,17 @@ def views_of(batch: Batch, fake: Tensor, features: Features, discriminator: nn.M
 
 
 def generator_terms(
-    views: Views, fake_even: Tensor, features: Features, discriminator: nn.Module | None, w: LossWeights
+    views: Views,
+    fake_even: Tensor,
+    features: Features,
+    discriminator: nn.Module | None,
+    w: LossWeights,
+    weight: Tensor | None = None,
 ) -> Terms:
     """Everything the generator is asked for, weighted.
 
     Without a discriminator (warm-up) only what keeps it near its photo or its picture: AnimeGANv2's warm-up is the
-    content term alone.
+    content term alone. weight: how much each place of the paired crops counts, (P, 1, H, W).
     """
     warmup = discriminator is None
     photo, fake, target = views.photo, views.fake, views.target
@@ -55,10 +60,11 @@ def generator_terms(
     if target is not None:
         paired = len(target.pixels)
         terms |= {
-            "pixel": w.pixel * losses.pixel(fake.pixels[:paired], target.pixels),
-            "gradient": w.gradient * losses.gradient(fake.pixels[:paired], target.pixels),
+            "pixel": w.pixel * losses.pixel(fake.pixels[:paired], target.pixels, weight),
+            "gradient": w.gradient * losses.gradient(fake.pixels[:paired], target.pixels, weight),
             "line": w.line * losses.line(fake.pixels[:paired], target.pixels),
-            "perceptual": w.perceptual * losses.perceptual([f[:paired] for f in fake.features], target.features),
+            "perceptual": w.perceptual
+            * losses.perceptual([f[:paired] for f in fake.features], target.features, weight),
         }
     if views.anime is not None:
         of_fake, of_photo = fake.features[-1][paired:], photo.features[-1][paired:]
