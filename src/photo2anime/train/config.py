@@ -44,7 +44,8 @@ class TrainConfig:
     for any. scale_jitter, exposure_jitter: largest factor, drawn log-uniformly in either direction, 1 for none;
     shade_jitter: largest factor of light and shade laid over a crop;
     hue_jitter: largest turn of all hues, in half circles; each paired crop is jittered with probability
-    jitter_share. eye_weight: how much more errors count at the eyes of people's faces. bfloat16: networks compute in it where the machine has it, in half the time; weights stay float32.
+    jitter_share. eye_weight: how much more errors count at the eyes of people's faces. bfloat16: networks compute in
+    it where the machine has it, in half the time; weights stay float32.
     held_out: names of pictures (without extension) never trained on.
     """
 

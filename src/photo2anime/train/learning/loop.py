@@ -37,7 +37,7 @@ def train_loop(
             views = views_of(batch, fake, features, discriminator)
             if discriminator is not None:
                 discriminator.requires_grad_(True)
-                terms = discriminator_terms(batch, views, trained_discriminator, w, batch.weight)
+                terms = discriminator_terms(batch, views, trained_discriminator, w)
                 update(state.discriminator_optimizer, terms, cfg.clip_gradient)
                 discriminator.requires_grad_(False)
                 grown = min(1.0, (state.step - cfg.warmup_steps) / max(1, cfg.adversarial_rise_steps))

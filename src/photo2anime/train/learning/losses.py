@@ -24,7 +24,7 @@ def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
     """Mean of values times weight, which is averaged to their size; 1 everywhere for None. (N, C, H, W) -> scalar."""
     if weight is None:
         return values.mean()
-    return (values * F.adaptive_avg_pool2d(weight, values.shape[-2:])).mean()
+    return (values * F.adaptive_avg_pool2d(weight, (values.shape[-2], values.shape[-1]))).mean()
 
 
 def line(fake: Tensor, anime: Tensor) -> Tensor:
