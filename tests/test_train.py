@@ -356,7 +356,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
 ) -> None:
     good = distill(*pairs, tmp_path / "run", SMALL, watch=Watch(minutes=0))
     real = losses.pixel
-    monkeypatch.setattr(losses, "pixel", lambda fake, anime: real(fake, anime) * float("nan"))
+    monkeypatch.setattr(losses, "pixel", lambda *given: real(*given) * float("nan"))
     said: list[str] = []
     with pytest.raises(Photo2AnimeError, match="pixel is no longer a number.*last good checkpoint, step 1"):
         distill(*pairs, tmp_path / "run", SMALL, watch=Watch(report=said.append))
