@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import ctypes
 import logging
@@ -20,13 +19,16 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 from fastapi import FastAPI
 
+from photo2anime.images.image_io import read_image
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.api.routes import build_api
+from photo2anime.web.page.cards import card_css
 from photo2anime.web.page.head import head
+from photo2anime.web.page.samples import PHOTOS, SHOWN, Samples, before_and_after
 from photo2anime.web.server.middleware import ServerMiddleware
 from photo2anime.web.server.services import Services
 from photo2anime.web.settings import MB, Settings
-from photo2anime.web.text import CHINESE, ENGLISH
+from photo2anime.web.text import ENGLISH, TEXTS, Text
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -61,18 +63,21 @@ def serve(settings: Settings) -> NoReturn:
 
 
 def create_app(services: Services) -> ServerMiddleware:
-    """The whole ASGI app: middleware, API, the page in two languages. Styles are loaded, so that nobody waits."""
+    """The whole ASGI app: middleware, API, the page in every language. Styles are loaded, so that nobody waits."""
     _stay_offline(services)
     import gradio as gr
 
     from photo2anime.web.page.layout import build_page
+    from photo2anime.web.page.photo_tab import CARDS
 
     api = build_api(services)
     api.router.lifespan_context = _lifespan(services)
 
     css = _css(services)
-    for path, text in (("/zh", CHINESE), ("/", ENGLISH)):
-        blocks = build_page(services, text)
+    samples = Samples(services, f"#{CARDS}")
+    showcase = _showcase(services, ENGLISH)
+    for text in reversed(TEXTS.values()):  # English last: its address begins those of the others
+        path, blocks = text.root or "/", build_page(services, text, samples, showcase)
         gr.mount_gradio_app(
             api,
             blocks,
@@ -90,6 +95,7 @@ def create_app(services: Services) -> ServerMiddleware:
             head=head(text, services.settings),
         )
     services.storage.keep_present()
+    samples.start()
     return ServerMiddleware(api, services.settings, services.storage, services.metrics.refused, services.visitors)
 
 
@@ -190,22 +196,27 @@ def _theme() -> gr.Theme:
 
 
 def _css(services: Services) -> str:
-    """The style sheet, with each style's card painted by the style itself."""
-    from photo2anime.web.page.handlers import style_thumbnail
-    from photo2anime.web.page.layout import PHOTOS
-
+    """The style sheet, each style's card painted by the style itself: portraits on a face, others on a scene."""
     css = resources.files("photo2anime").joinpath("web/page/style.css").read_text(encoding="utf-8")
     for name in services.paint_service.styles():
-        photo = PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
+        photo = read_image(PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg"))
         try:
-            thumbnail = style_thumbnail(services, name, photo)
+            css += card_css(services.paint_service, photo, [name], ".cards") + "\n"
         except (Photo2AnimeError, OSError, ValueError) as error:
             _leave_out(services, name, error)
-            continue
-        data = base64.b64encode(thumbnail).decode()
-        card = f'.cards label:has(input[value="{name}"])::before'
-        css += f"{card} {{ background-image: url(data:image/webp;base64,{data}) }}\n"
     return css
+
+
+def _showcase(services: Services, text: Text) -> str:
+    """HTML: a portrait and a scene, each with its painting wiping over it."""
+    figures = ""
+    for name in SHOWN:
+        before, after = before_and_after(services, name)
+        figures += (
+            f'<figure class="wipe"><img src="{before}" alt="{text.shown_before}">'
+            f'<img class="after" src="{after}" alt="{text.shown_after}"></figure>'
+        )
+    return f'<div class="showcase">{figures}</div>'
 
 
 def _leave_out(services: Services, style: str, error: Exception) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from photo2anime.types import NotAPictureError, Photo2AnimeError, TooLargeError
 from photo2anime.web.errors import DamagedError, EmptyError, HttpError, NotAClipError, http_error_of
 from photo2anime.web.settings import Settings
-from photo2anime.web.text import CHINESE, ENGLISH, Text
+from photo2anime.web.text import Text, text_at
 
 
 class PageError(Exception):
@@ -48,7 +48,7 @@ def page_answer(path: str, settings: Settings, http_error: HttpError) -> tuple[d
     """Headers and body of a refusal at one of the page's own addresses, which the page shows: a sentence in its
     language, as JSON, and bare after an upload.
     """
-    text = CHINESE if path.startswith("/zh/") else ENGLISH
+    text = text_at(path)
     sentence = page_message_of(text, settings, http_error) if http_error.reason else None
     told = replace(http_error, message=sentence or http_error.message)
     if path.endswith("/upload"):

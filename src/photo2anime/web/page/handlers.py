@@ -7,10 +7,10 @@ import logging
 import re
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as NotYetError
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from photo2anime.painting import compose
 from photo2anime.types import Photo2AnimeError, Picture
 from photo2anime.web.error_messages import PageError, page_message_of
 from photo2anime.web.errors import HttpError
+from photo2anime.web.page.cards import card_css
 from photo2anime.web.server.file_types import UNKNOWN
 from photo2anime.web.server.jobs import Job, Jobs
 from photo2anime.web.server.paint_service import encoded
@@ -28,7 +29,6 @@ from photo2anime.web.settings import MB
 from photo2anime.web.text import Text
 
 _PREVIEW_PX = 1600  # longer side of what the slider shows; the download has the full size
-_SHEET_PX = 480
 _THUMBNAIL_PX = 320
 Over = Callable[[], bool]  # whether the work was cancelled or its visitor has left
 _PREVIEW = WriteOptions(format="JPEG", quality=90, strip_metadata=True)
@@ -36,7 +36,7 @@ _PREVIEW = WriteOptions(format="JPEG", quality=90, strip_metadata=True)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One painted photo: two pictures for the slider, the file to download, a line about it."""
+    """One painted photo: two pictures for the slider, the file to download ("" in a preview), a line about it."""
 
     before: str
     after: str
@@ -61,6 +61,24 @@ def never() -> bool:
     return False
 
 
+def preview_photo(page: Page, path: str | None, options: PaintOptions, over: Over = never) -> Shown | None:
+    """The photo as it will look, at the size of the screen, without a file to download; None when the photo is no
+    larger, so that painting it whole is as quick.
+    """
+    file = _upload(page, path, page.text.no_photo)
+
+    def work(job: Job) -> Shown | None:
+        photo = page.services.paint_service.read(file.read_bytes())
+        if max(photo.rgb.shape[:2]) <= _PREVIEW_PX:
+            return None
+        small = compose.shrink(photo, _PREVIEW_PX)
+        painted = page.services.paint_service.paint(small, options, job.check)
+        return _shown(page, small, painted, line=page.text.preview_line)
+
+    with page.services.storage.in_use(file):
+        return finished(page, page.services.jobs, work, quiet, over)  # type: ignore[no-any-return]
+
+
 def paint_photo(
     page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
 ) -> Shown:
@@ -76,93 +94,116 @@ def paint_photo(
         result = encoded(painted, WriteOptions())
         seconds = time.perf_counter() - started
         page.services.metrics.painted(options.style, seconds)
-        storage = page.services.storage
-        stem = safe_stem(Path(storage.name_of(file)))
-        return Shown(
-            before=str(storage.write("photo.jpg", preview(photo, _PREVIEW_PX))),
-            after=str(storage.write("anime.jpg", preview(painted, _PREVIEW_PX))),
-            file=str(storage.write(f"{stem}-{options.style}{result.suffix}", result.data)),
-            line=page.text.done.format(width=result.width, height=result.height, seconds=seconds),
-        )
+        name = f"{safe_stem(Path(page.services.storage.name_of(file)))}-{options.style}{result.suffix}"
+        line = page.text.done.format(width=result.width, height=result.height, seconds=seconds)
+        return _shown(page, photo, painted, line, str(page.services.storage.write(name, result.data)))
 
     with page.services.storage.in_use(file):
         return finished(page, page.services.jobs, work, on_step, over)  # type: ignore[no-any-return]
 
 
-def paint_sheet(
-    page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
-) -> list[tuple[str, str]]:
-    """The photo, small, in every style: (file, style name) each, for choosing."""
+def _shown(page: Page, photo: Picture, painted: Picture, line: str, file: str = "") -> Shown:
+    storage = page.services.storage
+    return Shown(
+        before=str(storage.write("photo.jpg", preview(photo, _PREVIEW_PX))),
+        after=str(storage.write("anime.jpg", preview(painted, _PREVIEW_PX))),
+        file=file,
+        line=line,
+    )
+
+
+def paint_cards(page: Page, path: str | None, within: str, over: Over = never) -> str:
+    """A style sheet that shows the visitor's photo in every style on the cards in `within`; empty without a photo."""
+    if not path:
+        return ""
     file = _upload(page, path, page.text.no_photo)
-    styles = list(page.services.paint_service.styles())
 
-    def work(job: Job) -> list[tuple[str, str]]:
-        photo = compose.shrink(page.services.paint_service.read(file.read_bytes()), _SHEET_PX)
-        sheet = []
-        for done, style in enumerate(styles, start=1):
-            painted = page.services.paint_service.paint(photo, replace(options, style=style))
-            sheet.append((str(page.services.storage.write(f"{style}.jpg", preview(painted, _SHEET_PX))), style))
-            job.check(done, len(styles))
-        return sheet
+    def work(job: Job) -> str:
+        service = page.services.paint_service
+        return card_css(service, service.read(file.read_bytes()), service.styles(), within, job.check)
 
     with page.services.storage.in_use(file):
-        return finished(page, page.services.jobs, work, on_step, over)  # type: ignore[no-any-return]
+        return finished(page, page.services.jobs, work, quiet, over)  # type: ignore[no-any-return]
+
+
+def post(page: Page, shown: Shown | None, make: Callable[[Picture, Picture], bytes], name: str) -> str:
+    """A file for posting, made of what is shown before and after. Raises PageError when nothing is shown any more."""
+    if shown is None or not (page.services.storage.holds(shown.before) and page.services.storage.holds(shown.after)):
+        raise PageError(page.text.no_photo)
+    stem = Path(shown.file or shown.after).stem
+
+    def work(job: Job) -> str:
+        photo, painted = (read_image(Path(file)) for file in (shown.before, shown.after))
+        return str(page.services.storage.write(f"{stem}-{name}", make(photo, painted)))
+
+    return finished(page, page.services.jobs, work, quiet, never)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Many painted photos: previews, one ZIP (None when nothing could be painted), a line for each failure."""
+    """Many painted photos as far as they have come. previews: of those painted. zip: of their results, at the end; None
+    when nothing could be painted. lines: how many are done, then what has become of each. failed: those to try again.
+    """
 
     previews: list[str]
     zip: str | None
     lines: list[str]
+    failed: list[str]
 
 
-def paint_several(
-    page: Page, paths: list[str] | None, options: PaintOptions, on_step: Step = quiet, over: Over = never
-) -> Several:
-    """Every photo painted, one job each, so that other visitors get their turn between; results in one ZIP. What cannot
-    be painted gets a line with its name and the reason.
+def paint_several(page: Page, paths: list[str] | None, options: PaintOptions, over: Over = never) -> Iterator[Several]:
+    """Every photo painted, one job each, so that other visitors get their turn between; what has come of it after each,
+    at the end with all results in one ZIP. What cannot be painted is told with its name and the reason.
     """
     if not paths:
         raise PageError(page.text.no_photos)
     if len(paths) > page.services.settings.several:
         raise PageError(page.text.too_many_photos.format(limit=page.services.settings.several))
-    storage = page.services.storage
+    storage, text = page.services.storage, page.text
     target: Path = with_page_errors(page, lambda: storage.new_file("anime.zip"))
-    several = Several([], str(target), [])
+    states, done = [text.waiting] * len(paths), False
+    previews: list[str] = []
+    failed: list[str] = []
+
+    def so_far(results: str | None = None) -> Several:
+        names = [f"{storage.name_of(path)}: {state}" for path, state in zip(paths, states, strict=True)]
+        count = text.count.format(done=len(previews), total=len(paths))
+        return Several(list(previews), results, [count, *names], list(failed))
+
     try:
-        with storage.in_use(target):
-            with_page_errors(page, lambda: _paint_each(page, paths, options, on_step, over, several))
-    except BaseException:
-        storage.discard(target)
-        raise
-    if over() and len(several.previews) + len(several.lines) < len(paths):
-        several.lines.append(page.text.cancelled)
-    count = page.text.count.format(done=len(several.previews), total=len(paths))
-    if not several.previews:
-        storage.discard(target)
-    return Several(several.previews, several.zip if several.previews else None, [count, *several.lines])
+        with storage.in_use(target), _results(page, target) as add:
+            for number, path in enumerate(paths):
+                if over():
+                    states[number:] = [text.cancelled] * (len(paths) - number)
+                    failed += paths[number:]
+                    break
+                states[number] = text.painting
+                yield so_far()
+                try:
+                    previews.append(add(_paint_again_if_busy(page, path, options, over)))
+                    states[number] = text.ready
+                except PageError as error:
+                    states[number] = text.cancelled if over() else str(error)
+                    failed.append(path)
+        done = bool(previews)
+        yield so_far(str(target) if done else None)
+    finally:
+        if not done:
+            storage.discard(target)
 
 
-def _paint_each(
-    page: Page, paths: list[str], options: PaintOptions, on_step: Step, over: Over, several: Several
-) -> None:
-    """Every photo painted until it is over: its result into the ZIP, its preview or a line why not into several."""
+@contextmanager
+def _results(page: Page, target: Path) -> Iterator[Callable[[Shown], str]]:
+    """A function that puts a result into the ZIP target and returns its preview's file."""
     names: set[str] = set()
-    with zipfile.ZipFile(several.zip or "", "w", zipfile.ZIP_STORED) as archive:
-        for number, path in enumerate(paths, start=1):
-            if over():
-                return
-            try:
-                shown = _paint_again_if_busy(page, path, options, over)
-                small = _thumbnail(page, shown.after)
-                archive.write(shown.file, _free_name(Path(shown.file), names))
-                several.previews.append(small)
-            except PageError as error:
-                if not over():
-                    several.lines.append(f"{page.services.storage.name_of(path)}: {error}")
-            on_step(number, len(paths))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+
+        def add(shown: Shown) -> str:
+            small = _thumbnail(page, shown.after)
+            with_page_errors(page, lambda: archive.write(shown.file, _free_name(Path(shown.file), names)))
+            return small
+
+        yield add
 
 
 def _paint_again_if_busy(page: Page, path: str, options: PaintOptions, over: Over) -> Shown:
@@ -249,18 +290,6 @@ def _free_name(file: Path, taken: set[str]) -> str:
         name, number = f"{file.stem}-{number}{file.suffix}", number + 1
     taken.add(name.lower())
     return name
-
-
-def style_thumbnail(services: Services, style: str, photo: Path, side_px: int = 160) -> bytes:
-    """A square of the photo's middle in the style, as WebP."""
-    picture = read_image(photo)  # ours: limits are for uploads
-    height, width = picture.rgb.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 3, (width - side) // 2
-    square = replace(picture, rgb=picture.rgb[top : top + side, left : left + side].copy(), alpha=None)
-    painted = services.paint_service.paint(compose.shrink(square, 2 * side_px), PaintOptions(style))
-    small = compose.shrink(painted, side_px)
-    return encoded(small, WriteOptions(format="WEBP", quality=80, strip_metadata=True)).data
 
 
 def steps_of(progress: Callable[..., Any], description: str = "") -> Step:

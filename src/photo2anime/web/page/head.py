@@ -1,48 +1,27 @@
-"""Scripts in the page's head: they translate Gradio's own texts and mend its buttons."""
+"""The script in the page's head: it translates Gradio's own texts and does what its blocks do not."""
 
 from __future__ import annotations
 
 import json
+from importlib import resources
+from typing import Any
 
 from photo2anime.web.settings import Settings
 from photo2anime.web.text import Text
 
-_LANGUAGE = """
-document.documentElement.lang = "{tag}";
-Object.defineProperty(navigator, "language", {{ get: () => "{tag}" }});
-Object.defineProperty(navigator, "languages", {{ get: () => ["{tag}"] }});
-"""
-_RADIOS = """
-document.addEventListener("focusin", ({ target }) => {
-  if (target.type !== "radio") return;
-  const all = target.closest("fieldset").querySelectorAll("input[type=radio]");
-  all.forEach((one) => { one.name = all[0].name; });
-});
-"""
-_TOASTS = """
-const sentences = SENTENCES.map(([start, sentence]) => [new RegExp(start), sentence]);
-const translate = (node) => {
-  const found = sentences.find(([start]) => start.test(node.data));
-  if (found && node.data !== found[1]) node.data = node.data.replace(found[0], found[1]);
-};
-new MutationObserver(() => {
-  document.querySelectorAll(".toast-body").forEach((toast) => {
-    const texts = document.createTreeWalker(toast, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) translate(texts.currentNode);
-  });
-}).observe(document, { childList: true, subtree: true, characterData: true });
-"""
-
 
 def head(text: Text, settings: Settings) -> str:
-    """HTML for the page's head. Gradio's own words follow the browser's language: it is told the page's. Its radio
-    buttons, each a group of its own, become groups that the arrow keys walk through. And what it tells in English alone
-    is told in the page's own words.
+    """HTML for the page's head. Gradio's own words follow the browser's language: it is told the page's. What it tells
+    in English alone is told in the page's own words.
     """
-    tag = "zh-CN" if text.language == "zh" else "en"
-    sentences = json.dumps(list(_sentences(text, settings).items()), ensure_ascii=True).replace("</", "<\\/")
-    script = _LANGUAGE.format(tag=tag) + _RADIOS + _TOASTS.replace("SENTENCES", sentences)
-    return f"<script>{script}</script>"
+    script = resources.files("photo2anime").joinpath("web/page/page.js").read_text(encoding="utf-8")
+    values = {"TAG": text.tag, "COPIED": text.copied, "SENTENCES": list(_sentences(text, settings).items())}
+    constants = "".join(f"const {name} = {_json(value)};\n" for name, value in values.items())
+    return f"<script>{{\n{constants}{script}}}</script>"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True).replace("</", "<\\/")
 
 
 def _sentences(text: Text, settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,29 @@ def offered() -> bool:
     return find_spec("av") is not None
 
 
-def show_stills(page: Page, path: str | None, options: PaintOptions, over: Over = never) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a clip is painted, in seconds from its beginning; end 0: to its end."""
+
+    start: float = 0.0
+    end: float = 0.0
+
+
+def length(page: Page, path: str | None) -> float:
+    """How many seconds the clip lasts, 0 when it does not say."""
+    source, services = _clip(page, path), page.services
+
+    def work(job: Job) -> float:
+        order = _order(services, "length", source, source, PaintOptions(), Part())
+        return float(run_worker(order, job.check) or 0)
+
+    with services.storage.in_use(source):
+        return finished(page, services.jobs, work, quiet, never)  # type: ignore[no-any-return]
+
+
+def show_stills(
+    page: Page, path: str | None, options: PaintOptions, over: Over = never, part: Part | None = None
+) -> list[str]:
     """Files of a few painted frames, before the long work begins."""
     source, services = _clip(page, path), page.services
     storage = services.storage
@@ -34,7 +57,7 @@ def show_stills(page: Page, path: str | None, options: PaintOptions, over: Over 
         services.paint_service.check(options)
         folder = storage.new_file("stills").parent
         try:
-            run_worker(_order(services, "stills", source, folder, options), job.check)
+            run_worker(_order(services, "stills", source, folder, options, part or Part()), job.check)
             frames = [services.paint_service.read(file.read_bytes()) for file in sorted(folder.glob("*.png"))]
         finally:
             storage.discard(folder / "stills")
@@ -45,7 +68,14 @@ def show_stills(page: Page, path: str | None, options: PaintOptions, over: Over 
         return finished(page, services.jobs, work, quiet, over)  # type: ignore[no-any-return]
 
 
-def show_video(page: Page, path: str | None, options: PaintOptions, on_step: Step = quiet, over: Over = never) -> str:
+def show_video(
+    page: Page,
+    path: str | None,
+    options: PaintOptions,
+    on_step: Step = quiet,
+    over: Over = never,
+    part: Part | None = None,
+) -> str:
     """The painted video's file. Raises PageError, also when the visitor cancelled or has left."""
     source, services = _clip(page, path), page.services
     storage = services.storage
@@ -56,7 +86,7 @@ def show_video(page: Page, path: str | None, options: PaintOptions, on_step: Ste
         target = storage.new_file(f"{stem}-{options.style}.mp4")
         try:
             with storage.in_use(target.parent):
-                run_worker(_order(services, "paint", source, target, options), job.check)
+                run_worker(_order(services, "paint", source, target, options, part or Part()), job.check)
             if not target.is_file():
                 raise Photo2AnimeError("the video has no frames")
         except BaseException:
@@ -71,7 +101,7 @@ def show_video(page: Page, path: str | None, options: PaintOptions, on_step: Ste
     return file
 
 
-def _order(services: Services, task: Any, source: Path, target: Path, options: PaintOptions) -> Order:
+def _order(services: Services, task: Any, source: Path, target: Path, options: PaintOptions, part: Part) -> Order:
     settings = services.settings
     return Order(
         task=task,
@@ -80,6 +110,8 @@ def _order(services: Services, task: Any, source: Path, target: Path, options: P
         options=options,
         device=settings.device,
         count=_STILLS,
+        start=part.start,
+        end=part.end or None,
         memory_bytes=int(settings.video_memory_mb * MB),
         file_bytes=int(settings.storage_mb * MB),
     )

@@ -8,18 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from photo2anime.web.errors import HttpError
+from photo2anime.web.text import ROOTS
 
 _PAGES = re.compile(
-    r"^(/zh)?/?$"
-    r"|^(/zh)?/(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|login_check|pwa_icon(/\d+)?)/?$"
-    r"|^(/zh)?/(assets|static|svelte)/[\w./@+-]+$"
+    rf"^{ROOTS}/?$"
+    rf"|^{ROOTS}/(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|login_check|pwa_icon(/\d+)?)/?$"
+    rf"|^{ROOTS}/(assets|static|svelte)/[\w./@+-]+$"
 )
 _CALLS = re.compile(
-    r"^(/zh)?/gradio_api/(info|openapi\.json|theme\.css|app_id|token|startup-events|cancel|reset|upload|upload_progress"
+    rf"^{ROOTS}/gradio_api/(info|openapi\.json|theme\.css|app_id|token|startup-events|cancel|reset|upload|upload_progress"
     r"|queue/(join|data)|heartbeat/\w+|(call|run|api)/\w+(/\w+)?|call/v2/\w+|file=[^\n]+)/?$"
 )
 SPEAKING = re.compile(r"/gradio_api/(queue/join|(call|run|api)/|call/v2/|reset|cancel)")  # their bodies are JSON
-_FILE = re.compile(r"^(/zh)?/gradio_api/file=(.+)$")
+_FILE = re.compile(rf"^{ROOTS}/gradio_api/file=(.+)$")
 
 
 def check_route(path: str, holds: Callable[[str], bool]) -> None:
@@ -27,7 +28,7 @@ def check_route(path: str, holds: Callable[[str], bool]) -> None:
     and for files that are not ours.
     """
     file = _FILE.match(path)
-    if file and not holds(file.group(2)):
+    if file and not holds(file.group(1)):
         raise HttpError(404, "there is no such file; results are deleted after a while")
     if ".." in path.split("/") or not (_PAGES.match(path) or _CALLS.match(path)):
         raise HttpError(404, "there is nothing at this address; see /docs")

@@ -18,6 +18,7 @@ from photo2anime.web.server.sign_in import form, sign_in
 from photo2anime.web.server.storage import Storage
 from photo2anime.web.server.visitors import Visitors, session_of
 from photo2anime.web.settings import MB, Settings
+from photo2anime.web.text import TEXTS, preferred
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,6 +27,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _OWN = {"/api/paint": "POST"}
 _OWN |= dict.fromkeys(("/api/styles", "/healthz", "/metrics", "/docs", "/openapi.json"), "GET, HEAD")
+_PAGES = {text.root for text in TEXTS.values()}
 _MESSAGE_BYTES = 1_000_000  # of JSON from the page
 _FORM_BYTES = 100_000  # what a multipart body adds around a file
 _CONTENT_POLICY = (
@@ -74,8 +76,9 @@ class ServerMiddleware:
             return await sign_in(self.settings, scope, request.receive, request.send, self._count(scope))
         if path != "/healthz" and not may_enter(self.settings.token, headers):
             raise HttpError(401, "give the token: Authorization: Bearer TOKEN")
-        if path == "/" and headers.get("accept-language", "").lower().startswith("zh") and not scope["query_string"]:
-            return await request.lead_to(f"{self.settings.root_path}/zh/")
+        spoken = preferred(headers.get("accept-language", ""))
+        if path == "/" and spoken.root and not scope["query_string"]:
+            return await request.lead_to(f"{self.settings.root_path}{spoken.root}/")
         if path not in _OWN:
             check_route(path, self.storage.holds)
         elif request.method not in (allowed := _OWN[path].split(", ")):
@@ -203,7 +206,7 @@ class CheckedRequest:
         headers, body = http_error.headers, http_error.body
         if "/gradio_api/" in self.path:
             headers, body = page_answer(self.path, self.middleware.settings, http_error)
-        if http_error.status == 401 and self.path in ("/", "/zh", "/zh/") and self.scope["method"] == "GET":
+        if http_error.status == 401 and self.path.rstrip("/") in _PAGES and self.scope["method"] == "GET":
             headers, body = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store"}, form(self.path)
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         raw += [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]

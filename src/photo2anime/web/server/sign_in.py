@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from photo2anime.web.errors import HttpError
 from photo2anime.web.server.access import COOKIE, cookie_value
 from photo2anime.web.settings import Settings
+from photo2anime.web.text import text_at
 
 _FORM = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>photo2anime</title>
 <meta name="viewport" content="width=device-width"><style>
@@ -23,11 +24,9 @@ form {{ display: grid; gap: 1rem; width: min(20rem, 80vw) }} input, button {{ fo
 
 def form(path: str) -> bytes:
     """The page that asks for the token, in the language of the page at path."""
-    chinese = path.startswith("/zh")
-    ask, enter = ("请输入访问令牌", "进入") if chinese else ("This server asks for its token", "Enter")
-    language = "zh" if chinese else "en"
-    action = "../signin" if path == "/zh/" else "signin"
-    return _FORM.format(language=language, ask=ask, enter=enter, action=action).encode()
+    text = text_at(path)
+    action = "../signin" if text.root and path.endswith("/") else "signin"
+    return _FORM.format(language=text.tag, ask=text.ask_token, enter=text.enter, action=action).encode()
 
 
 async def sign_in(

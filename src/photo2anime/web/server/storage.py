@@ -36,6 +36,10 @@ class Storage:
         """What is in the folder now (the page's own pictures) is never swept away."""
         self._permanent = set(self._files())
 
+    def keep(self, *files: Path) -> None:
+        """These are never swept away either."""
+        self._permanent |= set(files)
+
     def new_upload(self, extension: str, name: str) -> Path:
         """A path for an upload; it need not become a file. name: what the visitor calls it, for `name_of`."""
         folder = self.folder / "uploads"

@@ -23,6 +23,7 @@ from photo2anime.web.errors import HttpError, http_error_of
 from photo2anime.web.server.file_types import EMPTY, HEAD_BYTES, UNKNOWN, extension_of
 from photo2anime.web.server.services import Services
 from photo2anime.web.server.storage import Storage
+from photo2anime.web.text import TEXTS
 
 _MOST_FILES = 1000
 _MOST_HEADER_BYTES = 8192
@@ -168,9 +169,9 @@ def add_upload_routes(api: FastAPI, services: Services) -> None:
     async def progress(upload_id: str) -> Response:
         return StreamingResponse(_progress(coming, upload_id), media_type="text/event-stream")
 
-    for page in ("", "/zh"):
-        api.add_api_route(f"{page}/gradio_api/upload", upload, methods=["POST"], include_in_schema=False)
-        api.add_api_route(f"{page}/gradio_api/upload_progress", progress, methods=["GET"], include_in_schema=False)
+    for text in TEXTS.values():
+        api.add_api_route(f"{text.root}/gradio_api/upload", upload, methods=["POST"], include_in_schema=False)
+        api.add_api_route(f"{text.root}/gradio_api/upload_progress", progress, methods=["GET"], include_in_schema=False)
 
 
 async def _progress(coming: dict[str, UploadParser], upload_id: str) -> AsyncIterator[str]:

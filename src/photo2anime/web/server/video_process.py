@@ -26,9 +26,10 @@ _CLOSE_TO_LIMIT = 0.7  # a worker that fails with so much of its memory taken fa
 _LOG_BYTES = 4000
 
 
-def run_worker(order: Order, check: Callable[..., None]) -> None:
-    """Runs the order in a new process. check: called several times a second, with frames done and in all
-    when there is news; what it raises ends the process. Raises what went wrong there, kind for kind.
+def run_worker(order: Order, check: Callable[..., None]) -> str:
+    """Runs the order in a new process; returns what it told at its end. check: called several times a second, with
+    frames done and in all when there is news; what it raises ends the process. Raises what went wrong there, kind for
+    kind.
     """
     own_folder = order.target if order.task == "stills" else str(Path(order.target).parent)
     environment = os.environ | {"TMPDIR": own_folder, "PYTHONPATH": _packages()}
@@ -61,6 +62,7 @@ def run_worker(order: Order, check: Callable[..., None]) -> None:
         if last.kind != "done":
             is_close = bool(order.memory_bytes) and peak_bytes > _CLOSE_TO_LIMIT * order.memory_bytes
             raise _error_of(replace(last, kind="memory") if is_close else last, code, log)
+        return last.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,16 +25,19 @@ Answer = Literal["step", "done", "memory", "disk", "unreadable", "failed"]
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a worker is to do. task: "paint" the clip source into the file target, or write a few of its frames, not
-    painted, as PNG files into the folder target ("stills"). memory_bytes: what it may take; file_bytes: the largest
+    painted, as PNG files into the folder target ("stills"), or tell how long it is ("length"). start, end: of the part
+    that is meant, in seconds. memory_bytes: what it may take; file_bytes: the largest
     file it may write; 0 is no limit.
     """
 
-    task: Literal["paint", "stills"]
+    task: Literal["paint", "stills", "length"]
     source: str
     target: str
     options: PaintOptions
     device: str = "auto"
     count: int = 3
+    start: float = 0.0
+    end: float | None = None
     memory_bytes: int = 0
     file_bytes: int = 0
 
@@ -91,7 +95,13 @@ def _done(order: Order, answers: IO[str]) -> tuple[Answer, str]:
         answers.write(json.dumps({"kind": "step", "done": done, "total": total or 0}) + "\n")
 
     try:
-        _stills(order) if order.task == "stills" else _paint(order, step)
+        told = ""
+        if order.task == "length":
+            told = str(_seconds(order))
+        elif order.task == "stills":
+            _stills(order)
+        else:
+            _paint(order, step)
     except (Photo2AnimeError, MemoryError, OSError) as error:
         http_error = http_error_of(error)
         if http_error is not None and http_error.reason in ("memory", "disk"):
@@ -99,23 +109,30 @@ def _done(order: Order, answers: IO[str]) -> tuple[Answer, str]:
         if isinstance(error, Photo2AnimeError):
             return ("failed" if opened else "unreadable"), str(error)
         raise
-    return "done", ""
+    return "done", told
 
 
-def _paint(order: Order, step: object) -> None:
+def _paint(order: Order, step: Callable[[int, int | None], None]) -> None:
     from photo2anime.painting.stylizer import Stylizer
     from photo2anime.video import paint_video
 
     stylizer = Stylizer.load(order.options.style, device=order.device, tile_px=TILE_PX, precision="auto")
-    paint_video.paint_video(Path(order.source), Path(order.target), stylizer, order.options, progress=step)  # type: ignore[arg-type]
+    source, target = Path(order.source), Path(order.target)
+    paint_video.paint_video(source, target, stylizer, order.options, order.start, order.end, progress=step)
 
 
 def _stills(order: Order) -> None:
     from photo2anime.images.image_io import WriteOptions, write_image
     from photo2anime.video import paint_video
 
-    for number, frame in enumerate(paint_video.stills(Path(order.source), order.count)):
+    for number, frame in enumerate(paint_video.stills(Path(order.source), order.count, order.start, order.end)):
         write_image(Path(order.target) / f"{number}.png", frame, WriteOptions())
+
+
+def _seconds(order: Order) -> float:
+    from photo2anime.video import paint_video
+
+    return paint_video.seconds(Path(order.source))
 
 
 def _end_with_the_server() -> None:
