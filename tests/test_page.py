@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+import re
 import shutil
 import threading
 import zipfile
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -25,11 +29,13 @@ from photo2anime import list_styles
 from photo2anime.images.image_io import WriteOptions, write_image
 from photo2anime.options import PaintOptions
 from photo2anime.types import Picture
-from photo2anime.web.page import handlers, video_handlers
+from photo2anime.web.page import handlers, posting, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.page.samples import Samples
+from photo2anime.web.page.several_handlers import paint_several
 from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
-from photo2anime.web.text import CHINESE, ENGLISH
+from photo2anime.web.text import CHINESE, ENGLISH, TEXTS
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
@@ -64,18 +70,62 @@ def test_a_photo_is_shown_before_and_after_and_kept_whole(page: Page) -> None:
     assert steps and steps[-1][0] == steps[-1][1]
 
 
-def test_the_sheet_has_every_style(page: Page) -> None:
-    sheet = handlers.paint_sheet(page, uploaded(page), PaintOptions())
-    assert [style for _, style in sheet] == list(list_styles())
-    assert all(Image.open(file).size == (56, 40) for file, _ in sheet)
+def test_every_card_shows_the_visitors_own_photo(page: Page) -> None:
+    ours, another = (handlers.paint_cards(page, uploaded(page, seed=seed), "#cards") for seed in (0, 1))
+    pictures = dict(re.findall(r'#cards label:has\(input\[value="([\w-]+)"\]\)::before .*base64,([^)]+)\)', ours))
+    assert list(pictures) == list(list_styles())
+    assert len(set(pictures.values())) > 6  # the portraits paint a picture without eyes alike
+    assert not set(pictures.values()) & set(re.findall(r"base64,([^)]+)\)", another))
+    assert all(Image.open(io.BytesIO(base64.b64decode(data))).size == (40, 40) for data in pictures.values())
+    assert handlers.paint_cards(page, None, "#cards") == ""
+
+
+def test_a_large_photo_is_previewed_as_it_will_be_painted(page: Page) -> None:
+    assert handlers.preview_photo(page, uploaded(page), PaintOptions()) is None  # painting it is as quick
+    path = uploaded(page, "large.jpg", 60, 2400)
+    preview, whole = (work(page, path, PaintOptions()) for work in (handlers.preview_photo, handlers.paint_photo))
+    assert preview is not None and preview.file == "" and preview.line == ENGLISH.preview_line
+    before, after = (np.asarray(Image.open(one.after), np.float32) for one in (preview, whole))
+    assert before.shape == after.shape == (40, 1600, 3)
+    assert np.abs(before - after).mean() < 10  # of noise, which no two sizes shrink alike
+
+
+def test_what_is_shown_can_be_posted_as_a_picture_and_as_a_video(page: Page) -> None:
+    shown = handlers.paint_photo(page, uploaded(page, "cat.png", 61, 81), PaintOptions())
+    picture = handlers.post(page, shown, posting.before_after_picture, "before-after.jpg")
+    assert Path(picture).name == "cat-hayao-before-after.jpg" and Image.open(picture).size == (162, 61)
+    clip = handlers.post(page, shown, posting.before_after_video, "before-after.mp4")
+    frames = [np.asarray(frame, np.float32) for frame in pictures_of(Path(clip))]
+    photo, anime = (np.asarray(Image.open(file), np.float32)[:60, :80] for file in (shown.before, shown.after))
+    assert len(frames) == 120 and frames[0].shape == (60, 80, 3)
+    for number, near, far in ((0, photo, anime), (60, anime, photo)):  # H.264 halves the colours of this noise
+        assert np.abs(frames[number] - near).mean() < 0.6 * np.abs(frames[number] - far).mean()
+    with pytest.raises(PageError):
+        handlers.post(page, None, posting.before_after_picture, "x.jpg")
+
+
+def test_samples_are_painted_beforehand(page: Page) -> None:
+    samples = Samples(page.services, "#cards")
+    samples.start()
+    for index in range(4):
+        sample = samples.wait(index)
+        assert Image.open(sample.after).size == Image.open(sample.photo).size
+        assert all(f'value="{style}"' in sample.cards for style in list_styles())
+    page.services.storage.keep_seconds = 0
+    page.services.storage.sweep()
+    assert Path(samples.wait(0).after).is_file()
 
 
 def test_several_photos_come_in_one_zip_and_failures_are_named(page: Page) -> None:
     broken = page.services.storage.write("broken.png", b"nothing")
     paths = [uploaded(page, "a.png"), uploaded(page, "a.png", seed=1), str(broken)]
-    several = handlers.paint_several(page, paths, PaintOptions())
-    assert several.lines[0] == "2 of 3 photos painted."
-    assert several.lines[1].startswith("broken.png: This file is not a picture")
+    steps = list(paint_several(page, paths, PaintOptions()))
+    assert steps[0].lines[1:] == ["a.png: is being painted", "a.png: waits", "broken.png: waits"]
+    assert [step.zip is None for step in steps] == [True, True, True, False]
+    several = steps[-1]
+    assert several.lines[:3] == ["2 of 3 photos painted.", "a.png: painted", "a.png: painted"]
+    assert several.lines[3].startswith("broken.png: This file is not a picture")
+    assert several.failed == [str(broken)]
     assert several.zip and len(several.previews) == 2
     with zipfile.ZipFile(several.zip) as archive:
         assert archive.namelist() == ["a-hayao.png", "a-hayao-2.png"]
@@ -85,8 +135,11 @@ def test_several_photos_come_in_one_zip_and_failures_are_named(page: Page) -> No
 def test_several_photos_can_be_cancelled(page: Page) -> None:
     flag = threading.Event()
     paths = [uploaded(page, f"{name}.png") for name in "abc"]
-    several = handlers.paint_several(page, paths, PaintOptions(), lambda done, total: flag.set(), flag.is_set)
-    assert several.lines == ["1 of 3 photos painted.", "Cancelled."]
+    for several in paint_several(page, paths, PaintOptions(), flag.is_set):
+        if several.previews:
+            flag.set()
+    assert several.lines == ["1 of 3 photos painted.", "a.png: painted", "b.png: Cancelled.", "c.png: Cancelled."]
+    assert several.failed == paths[1:] and several.zip
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
@@ -109,7 +162,7 @@ def test_wrong_input_gets_a_friendly_sentence(page: Page, text: Any, tmp_path: P
         assert str(caught.value).startswith(sentence)
     for paths, sentence in (([], text.no_photos), (["x"] * 5, text.too_many_photos.format(limit=4))):
         with pytest.raises(PageError, match=sentence[:12]):
-            handlers.paint_several(page, paths, PaintOptions())
+            next(paint_several(page, paths, PaintOptions()))
 
 
 def test_a_full_queue_is_told_kindly(page: Page) -> None:
@@ -143,12 +196,13 @@ def test_names_of_results_are_harmless(page: Page) -> None:
         assert handlers.safe_stem(Path(name)) == expected
 
 
-def test_both_languages_say_everything() -> None:
+@pytest.mark.parametrize("other", [text for text in TEXTS.values() if text is not ENGLISH], ids=lambda text: text.tag)
+def test_every_language_says_everything(other: Any) -> None:
     for field in fields(ENGLISH):
-        english, chinese = getattr(ENGLISH, field.name), getattr(CHINESE, field.name)
-        assert english.strip() and chinese.strip()
-        assert english != chinese, field.name
-        braces = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in (english, chinese)]
+        english, translated = getattr(ENGLISH, field.name), getattr(other, field.name)
+        assert english.strip() and translated.strip()
+        assert english != translated, field.name
+        braces = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in (english, translated)]
         assert braces[0] == braces[1], field.name
 
 
@@ -205,9 +259,12 @@ def visit(browser: Any, url: str) -> Iterator[Visit]:
     visit.context.close()
 
 
+SHOWN = "[...document.querySelectorAll('#result img')].map(i => i.src).join()"
+
+
 def paint(page: Any) -> None:
     """Presses Submit and waits for the new result's two pictures to be shown."""
-    old = page.evaluate("[...document.querySelectorAll('#result img')].map(i => i.src).join()")
+    old = page.evaluate(SHOWN)
     page.click("#submit")
     page.wait_for_function(
         "old => { const shown = [...document.querySelectorAll('#result img')];"
@@ -247,31 +304,119 @@ def test_upload_paint_compare_download(visit: Visit, tmp_path: Path) -> None:
     first.load()
     assert first.size == Image.open(EXAMPLES / "china.jpg").size
 
-    page.check("input[value=paprika]", force=True)  # the first tab's card
-    paint(page)
+    page.check("#photo-cards input[value=paprika]", force=True)
+    page.wait_for_function("document.querySelectorAll('#visit img').length == 2")
     assert downloaded(page, "#download", tmp_path).name == "china-paprika.jpg"
 
-    page.click("#compare")
-    page.wait_for_selector("#sheet img")
-    page.locator("#sheet button:has(img)").nth(1).click()
-    page.wait_for_function("document.querySelector('input[value=shinkai]').checked")
+    page.wait_for_selector("#visit img")
+    old = page.evaluate(SHOWN)
+    page.locator("#visit button:has(img)").nth(1).click()  # the first result again
+    page.wait_for_function(f"old => {SHOWN} != old", arg=old)
+    assert downloaded(page, "#download", tmp_path).name == "china-hayao.jpg"
+    assert downloaded(page, "#post-picture", tmp_path).name == "china-hayao-before-after.jpg"
+    assert downloaded(page, "#post-video", tmp_path).name == "china-hayao-before-after.mp4"
 
 
 @pytest.mark.slow
-def test_an_example_loads_by_a_click_and_the_keyboard_chooses_a_style(visit: Visit) -> None:
+def test_cards_show_the_visitors_photo_and_one_tap_paints(visit: Visit, tmp_path: Path) -> None:
+    page, card = (
+        visit.page,
+        "getComputedStyle(document.querySelector('#photo-cards label'), '::before').backgroundImage",
+    )
+    stock = page.evaluate(card)
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "chelsea.jpg")
+    page.wait_for_function(f"old => {card} != old", arg=stock)
+    assert len({page.evaluate(card.replace("label", f"label:nth-child({n})")) for n in range(1, 5)}) == 4
+    heights = page.evaluate("[...document.querySelectorAll('#photo-cards label')].map(l => l.offsetHeight)")
+    assert len(set(heights)) == 1
+    page.check("#photo-cards input[value=cel]", force=True)
+    page.wait_for_selector("#result img")
+    page.wait_for_function("!document.querySelector('#download').disabled")
+    assert downloaded(page, "#download", tmp_path).name == "chelsea-cel.jpg"
+
+
+@pytest.mark.slow
+def test_a_setting_answers_by_itself(visit: Visit) -> None:
     page = visit.page
-    page.locator("#examples img, .gallery-item img, [id^=component] .gallery img").first.click()
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "chelsea.jpg")
     page.wait_for_selector("#photo img")
-    page.focus("input[value=hayao]")
-    page.keyboard.press("ArrowRight")
-    assert page.is_checked("input[value=shinkai]")
     paint(page)
-    unnamed = page.evaluate(
+    old = page.evaluate(SHOWN)
+    page.get_by_role("button", name=ENGLISH.more).first.click()
+    page.get_by_label(ENGLISH.keep_color).first.check()
+    page.wait_for_function(f"old => {SHOWN} != old", arg=old)
+
+
+@pytest.mark.slow
+def test_a_sample_answers_at_once_and_the_keyboard_chooses_a_style(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.locator("#examples button:has(img)").nth(1).click()
+    page.wait_for_selector("#result img")
+    assert downloaded(page, "#download", tmp_path).name == "china-hayao.jpg"
+    old = page.evaluate(SHOWN)
+    page.focus("#photo-cards input[value=hayao]")
+    page.keyboard.press("ArrowRight")
+    assert page.is_checked("#photo-cards input[value=shinkai]")
+    page.wait_for_function(f"old => {SHOWN} != old", arg=old)
+    assert unnamed_of(page) == []
+
+
+@pytest.mark.slow
+def test_everything_that_is_needed_stands_above_the_fold(browser: Any, url: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.goto(f"{url}/")
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "china.jpg")
+    page.wait_for_selector("#photo img")
+    paint(page)
+    for part in ("#photo", "#photo-cards", "#submit", "#result", "#download"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900, part
+    context.close()
+
+
+@pytest.mark.slow
+def test_on_a_phone_the_result_comes_into_view(browser: Any, url: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 640}, locale="ko-KR", has_touch=True)
+    page = context.new_page()
+    page.goto(f"{url}/")
+    page.get_by_role("button", name=TEXTS["ko"].submit, exact=True).wait_for()
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "china.jpg")
+    page.wait_for_selector("#photo img")
+    paint(page)
+    page.wait_for_function("(() => { const box = document.querySelector('#result').getBoundingClientRect();"
+                           " return box.top > -5 && box.top < 320 })()")  # fmt: skip
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious(visit: Visit, dark: bool) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit.page
+    if dark:
+        page.click(".links button")
+    page.set_input_files("#photo input[type=file]", EXAMPLES / "china.jpg")
+    page.wait_for_selector("#photo img")
+    paint(page)
+    for tab in (ENGLISH.photo_tab, ENGLISH.several_tab, ENGLISH.video_tab):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(400)  # colours fade in
+        found = axe.run(page).response["violations"]
+        told = [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found
+                if one["impact"] in ("serious", "critical")]  # fmt: skip
+        assert told == [], tab
+
+
+def unnamed_of(page: Any) -> list[str]:
+    """Controls that are seen but have no name for those who cannot see them."""
+    unnamed: list[str] = page.evaluate(
         "[...document.querySelectorAll('button, input, textarea, select, a')].filter(e => e.offsetParent"
         " && !(e.getAttribute('aria-label') || e.title || e.labels?.length || e.innerText?.trim()"
         " || e.placeholder || e.querySelector('img[alt]'))).map(e => e.outerHTML.slice(0, 200))"
     )
-    assert unnamed == []
+    return unnamed
 
 
 @pytest.mark.slow
@@ -318,9 +463,11 @@ def test_what_gradio_says_of_its_own_is_said_in_the_pages_words(browser: Any, ur
     page.set_input_files("#photos input[type=file]", [EXAMPLES / "coffee.jpg", tmp_path / "Thumbs.db"])
     page.get_by_text("Thumbs").first.wait_for()
     page.click("#paint-all")
-    page.wait_for_function("document.querySelector('#lines textarea')?.value")
+    page.wait_for_function("!document.querySelector('#zip').disabled")
     lines = page.locator("#lines textarea").input_value().split("\n")
-    assert lines == [CHINESE.count.format(done=1, total=2), f"Thumbs.db: {CHINESE.not_a_picture}"]
+    assert lines == [
+        CHINESE.count.format(done=1, total=2), f"coffee.jpg: {CHINESE.ready}", f"Thumbs.db: {CHINESE.not_a_picture}"
+    ]  # fmt: skip
     assert "Error" not in page.locator("body").inner_text() and "Invalid" not in page.locator("body").inner_text()
     page.context.close()
 
@@ -328,13 +475,13 @@ def test_what_gradio_says_of_its_own_is_said_in_the_pages_words(browser: Any, ur
 @pytest.mark.slow
 def test_language_and_dark_are_switched(visit: Visit) -> None:
     page = visit.page
-    page.click(".links a")
+    page.select_option(".links select", label="中文")
     page.wait_for_url("**/anime/zh/")
     page.get_by_role("button", name=CHINESE.submit, exact=True).wait_for()
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     page.click("#submit")
     page.get_by_text(CHINESE.no_photo).wait_for()
-    page.click(".links a")
+    page.select_option(".links select", label="English")
     page.get_by_role("button", name=ENGLISH.submit, exact=True).wait_for()
     dark = page.evaluate("document.body.classList.contains('dark')")
     page.click(".links button")
@@ -358,7 +505,7 @@ def test_gradio_keeps_little_of_each_visitor(page: Page) -> None:
     from photo2anime.web.page.layout import build_page
 
     holder = StateHolder()
-    holder.set_blocks(build_page(page.services, ENGLISH))
+    holder.set_blocks(build_page(page.services, ENGLISH, Samples(page.services, "#cards"), ""))
     for number in range(200):
         holder[f"session {number}"]
     assert len(holder.session_data) <= 64

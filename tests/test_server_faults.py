@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -31,6 +32,7 @@ from photo2anime.web.error_messages import page_message_of
 from photo2anime.web.errors import DamagedError, EmptyError, HttpError, NotAClipError, without_flags
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.page.several_handlers import paint_several
 from photo2anime.web.server.paint_service import PaintService
 from photo2anime.web.server.services import Services
 from photo2anime.web.server.video_worker import Order
@@ -107,8 +109,8 @@ def test_running_out_of_memory_is_told_on_the_page(
         handlers.paint_photo(page, paths[0], PaintOptions())
     assert str(caught.value) == text.out_of_memory
     monkeypatch.setattr(PaintService, "paint", once)
-    several = handlers.paint_several(page, paths, PaintOptions())
-    assert several.lines == [text.count.format(done=1, total=2), f"a.png: {text.out_of_memory}"]
+    *_, several = paint_several(page, paths, PaintOptions())
+    assert several.lines == [text.count.format(done=1, total=2), f"a.png: {text.out_of_memory}", f"b.png: {text.ready}"]
 
 
 @WINDOWS
@@ -149,13 +151,9 @@ def test_a_full_disk_is_told_on_the_page_and_leaves_no_half_file(
         full_disk()
 
     monkeypatch.setattr(Path, "write_bytes", half)
-    for call in (
-        lambda: handlers.paint_photo(page, str(source), PaintOptions()),
-        lambda: handlers.paint_sheet(page, str(source), PaintOptions()),
-    ):
-        with pytest.raises(PageError) as caught:
-            call()
-        assert str(caught.value) == text.disk_full
+    with pytest.raises(PageError) as caught:
+        handlers.paint_photo(page, str(source), PaintOptions())
+    assert str(caught.value) == text.disk_full
     assert left_in(services) == [source]
 
 
@@ -166,7 +164,7 @@ def test_a_zip_that_does_not_fit_is_not_left_half(
     source = services.storage.write("a.png", PNG)
     monkeypatch.setattr("zipfile.ZipFile.write", full_disk)
     with pytest.raises(PageError) as caught:
-        handlers.paint_several(Page(services, text), [str(source)], PaintOptions())
+        list(paint_several(Page(services, text), [str(source)], PaintOptions()))
     assert str(caught.value) == text.disk_full
     assert not list(services.storage.folder.rglob("*.zip"))
 
@@ -462,7 +460,8 @@ def test_one_broken_style_of_the_users_stops_nobody(
             assert "torn" in error_of(client.post("/api/paint?style=torn", content=PNG), 422)
             assert "torn" not in client.get("/config").text
             photo = str(services.storage.write("a.png", encoded("PNG")))
-            assert [name for _, name in handlers.paint_sheet(Page(services, ENGLISH), photo, PaintOptions())] == names
+            css = handlers.paint_cards(Page(services, ENGLISH), photo, "#cards")
+            assert re.findall(r'value="([\w-]+)"', css) == names
         told = capsys.readouterr().err
         assert "torn is left out" in told and "lost is left out" in told
         services.storage.remove()  # so that temporary files lie where they did

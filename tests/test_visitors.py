@@ -23,6 +23,7 @@ from photo2anime.options import PaintOptions
 from photo2anime.web.errors import HttpError
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page, PageError
+from photo2anime.web.page.several_handlers import paint_several
 from photo2anime.web.server import visitors
 from photo2anime.web.server.jobs import Job, Jobs
 from photo2anime.web.server.services import Services
@@ -171,11 +172,13 @@ def test_files_that_are_no_photos_get_a_line_each_and_the_photos_are_painted(ser
         given("torn.jpg", ".jpg", photo[: len(photo) // 2]),
         given("film.mp4", ".mp4", b"\x00\x00\x00\x20ftypisom"),
     ]
-    several = handlers.paint_several(Page(services, text), paths, PaintOptions())
+    *_, several = paint_several(Page(services, text), paths, PaintOptions())
     assert several.lines == [
         text.count.format(done=2, total=7),
+        f"one.jpg: {text.ready}",
         f"Thumbs.db: {text.not_a_picture}",
         f".DS_Store: {text.not_a_picture}",
+        f"two.png: {text.ready}",
         f"none.jpg: {text.empty_file}",
         f"torn.jpg: {text.damaged}",
         f"film.mp4: {text.not_a_picture}",
@@ -226,8 +229,9 @@ def test_thumbs_db_among_photos_through_a_real_server(tmp_path: Path) -> None:
         visitor.press("paint-all", files)
         done = visitor.result()
         assert done["success"], done
-        _, lines, download = done["output"]["data"]
-    assert lines.split("\n") == [CHINESE.count.format(done=1, total=2), f"Thumbs.db: {CHINESE.not_a_picture}"]
+        _, lines, download, *_ = done["output"]["data"]
+    count = CHINESE.count.format(done=1, total=2)
+    assert lines.split("\n") == [count, f"a.png: {CHINESE.ready}", f"Thumbs.db: {CHINESE.not_a_picture}"]
     assert "anime.zip" in json.dumps(download)
 
 

@@ -192,6 +192,21 @@ def _theme() -> gr.Theme:
     fonts = ["system-ui", "sans-serif"]
     return gr.themes.Soft(
         primary_hue="rose", secondary_hue="rose", neutral_hue="slate", font=fonts, font_mono=["monospace"]
+    ).set(  # darker than Gradio's own, which are too faint to read for WCAG 2.2 AA
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*primary_700",
+        block_label_text_color_dark="*neutral_100",
+        block_label_background_fill_dark="*primary_800",
+        block_title_background_fill_dark="*primary_800",
+        block_title_text_color="*primary_700",
+        block_title_text_color_dark="*neutral_100",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
     )
 
 

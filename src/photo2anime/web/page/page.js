@@ -19,6 +19,7 @@ const translate = (node) => {
   if (found && node.data !== found[1]) node.data = node.data.replace(found[0], found[1]);
 };
 new MutationObserver(() => {
+  document.querySelectorAll("div.empty[aria-label]:not([role])").forEach((one) => one.setAttribute("role", "img"));
   document.querySelectorAll(".toast-body").forEach((toast) => {
     const texts = document.createTreeWalker(toast, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) translate(texts.currentNode);
@@ -52,9 +53,12 @@ window.photo2anime = {
     if (navigator.canShare({ files: [file] })) await navigator.share({ files: [file] });
   },
   // A result that lies below the screen comes into view.
-  show(id) {
+  show(id, tries = 20) {
     const result = document.getElementById(id);
-    if (!result) return;
+    if (!result || !result.querySelector("img")) { // Gradio has not shown it yet
+      if (tries) setTimeout(() => photo2anime.show(id, tries - 1), 100);
+      return;
+    }
     const { top, bottom } = result.getBoundingClientRect();
     if (top >= 0 && bottom <= innerHeight) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;

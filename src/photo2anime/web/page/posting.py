@@ -34,7 +34,7 @@ def before_after_video(photo: Picture, painted: Picture) -> bytes:
     before, after = (_even(compose.shrink(picture, _VIDEO_PX).rgb) for picture in (photo, painted))
     height, width = before.shape[:2]
     file = BytesIO()
-    with av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(_FPS), options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(_FPS * _SECONDS):

@@ -55,7 +55,7 @@ class Samples:
         for file, ready in zip(self.files, self._ready, strict=True):
             try:
                 ready.set_result(self._painted(file))
-            except (Photo2AnimeError, OSError, MemoryError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, whoever waits is told
                 ready.set_exception(Photo2AnimeError(f"{file.name}: {error}"))
 
     def _painted(self, file: Path) -> Sample:

@@ -10,9 +10,9 @@ import gradio as gr
 from gradio.data_classes import ListFiles
 
 from photo2anime.options import PaintOptions
-from photo2anime.web.page import handlers
 from photo2anime.web.page.handlers import Page
 from photo2anime.web.page.parts import canceller, each_with_gradio_errors, settings, style_cards, with_options, yielding
+from photo2anime.web.page.several_handlers import paint_several
 from photo2anime.web.server.visitors import RunningWork
 
 
@@ -41,7 +41,7 @@ def several_tab(page: Page) -> None:
         session = str(request.session_hash)
         over = running.start(session)
         try:
-            for several in each_with_gradio_errors(handlers.paint_several(page, photos, options, over)):
+            for several in each_with_gradio_errors(paint_several(page, photos, options, over)):
                 ready = gr.DownloadButton(value=several.zip, interactive=several.zip is not None)
                 retry = gr.Button(visible=bool(several.failed) and text.painting not in str(several.lines))
                 yield several.previews, "\n".join(several.lines), ready, retry, several.failed
