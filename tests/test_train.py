@@ -30,7 +30,7 @@ from photo2anime.train.learning.sample_sheet import paint_whole
 from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
 from photo2anime.train.networks.discriminator import Discriminator, FeatureDiscriminator, Seen
 from photo2anime.train.networks.features import CHANNELS, SOURCES, VGG16, MobileNetV2, load_features
-from photo2anime.train.networks.generator import ColorMap, Generator, OwnColors, grow
+from photo2anime.train.networks.generator import ColorMap, Generator, Ink, OwnColors, grow
 
 CPU = torch.device("cpu")
 SMALL = TrainConfig(
@@ -299,6 +299,27 @@ def test_eyes_may_count_more(tmp_path: Path) -> None:
     at_step, elsewhere = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
     at_step[..., 3:5], elsewhere[..., :2] = 3, 3
     assert losses.gradient(step, 0 * step, at_step) > losses.gradient(step, 0 * step, elsewhere)
+
+
+def test_ink_is_drawn_along_the_dark_side_of_edges_alone() -> None:
+    step = torch.full((1, 3, 40, 60), -0.4)
+    step[..., 30:] = 0.4
+    drawn = Ink(0.85)(step)
+    change = (drawn - step).abs().mean((0, 1, 2))
+    assert float(change[:20].max()) == float(change[40:].max()) == 0  # flat areas stay
+    assert float(drawn[..., 27:30].mean()) < -0.55 and float((drawn - step)[..., 31:].min()) > -0.01
+    faint = torch.full((1, 3, 40, 60), 0.4)
+    faint[..., 30:] = 0.41  # what remains of a gradient's steps is no edge
+    assert torch.equal(Ink(0.85)(faint), faint)
+    generator = Generator(own_colors=0.75)
+    before = generator.halo
+    generator.ink = Ink(0.5)
+    assert generator.halo == before + Ink.REACH_PX
+    point = torch.zeros(1, 3, 61, 61)
+    moved = point.clone()
+    moved[..., 30, 30] = -1
+    reached = (Ink(1.0)(point) != Ink(1.0)(moved)).any(1)[0].nonzero()
+    assert int((reached - 30).abs().max()) <= Ink.REACH_PX
 
 
 def test_one_batch_can_be_overfitted() -> None:
