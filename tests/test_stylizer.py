@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from conftest import EXAMPLES, photo_of
 from photo2anime import Photo2AnimeError, Stylizer, list_styles
@@ -125,6 +127,22 @@ def test_what_goes_in_comes_out(identity: Stylizer, tmp_path: Path) -> None:
         assert isinstance(painted, Image.Image) and np.array_equal(np.asarray(painted), with_alpha)
     picture = identity(Picture(photo, exif=b"kept"))
     assert isinstance(picture, Picture) and picture.exif == b"kept"
+
+
+def test_the_image_keeps_what_the_camera_wrote(identity: Stylizer, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model], exif[ExifTags.Base.Orientation] = "Camera", 6
+    Image.fromarray(photo_of(20, 30)).save(tmp_path / "a.jpg", exif=exif)
+    painted = identity(tmp_path / "a.jpg")
+    assert painted.size == (20, 30)  # upright
+    assert painted.getexif()[ExifTags.Base.Model] == "Camera"
+    assert painted.getexif().get(ExifTags.Base.Orientation, 1) == 1
+
+
+def test_a_style_can_be_sent_to_another_process() -> None:
+    style, photo = Stylizer.load("paprika"), np.asarray(Image.open(EXAMPLES / "astronaut.jpg"))[:256, 96:352]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert np.array_equal(pool.submit(style, photo).result(60), style(photo))
 
 
 def test_strength_and_keep_color() -> None:

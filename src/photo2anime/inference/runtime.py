@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class OnnxNetwork:
         self, file: Path, *, device: str = "auto", card: StyleCard | None = None, seconds: float | None = None
     ) -> None:
         self._session, self.device = _start(file, device)
-        self._seconds = seconds
+        self._file, self._seconds = file.absolute(), seconds
         self._input, *more = self._session.get_inputs()
         self._takes_mean_color = [fed.name for fed in more] == [MEAN_COLOR]
         if more and not self._takes_mean_color:
@@ -57,6 +57,10 @@ class OnnxNetwork:
                 "give a photo-to-anime network"
             )
         self.card = card or self._describe(file)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as what it was made from: another process opens the file itself."""
+        return partial(OnnxNetwork, self._file, device=self.device, card=self.card, seconds=self._seconds), ()
 
     def __call__(self, batch: Batch, mean_color: MeanColor | None = None) -> Batch:
         try:

@@ -42,7 +42,7 @@ _FEATHER_PX = 32  # where tiles of a style with whole-picture statistics meet
 
 
 class Stylizer:
-    """A style, ready to paint. Build it once, call it many times; calls from several threads are safe.
+    """A style, ready to paint. Build it once, call it many times, from several threads too; it can be pickled.
 
     network: any callable from (1, 3, H, W) float32 in [-1, 1] to the same; with card.mean_color its second argument is
     the whole photo's mean colour, (1, 3). card: the facts about it. tile_px: the side
@@ -146,7 +146,7 @@ class Stylizer:
         """Photo painted, same size to the pixel, alpha restored.
 
         A path, encoded bytes, an open file or a PIL image gives a PIL image; an array (H, W), (H, W, 3) or (H, W, 4)
-        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The options are those of Look. Raises
+        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The image has its photo's EXIF. The options are those of Look. Raises
         Photo2AnimeError for what cannot be read or painted.
         """
         look = Look(strength, keep_color, faces, face_strength, lines=lines)
@@ -160,7 +160,12 @@ class Stylizer:
         if isinstance(photo, Picture):
             return painted
         array = painted.rgb if painted.alpha is None else np.dstack([painted.rgb, painted.alpha])
-        return array if isinstance(photo, np.ndarray) else Image.fromarray(array)
+        if isinstance(photo, np.ndarray):
+            return array
+        image = Image.fromarray(array)
+        if painted.exif:
+            image.info["exif"] = painted.exif
+        return image
 
     def paint_picture(
         self, picture: Picture, look: Look | None = None, *, on_tile: Callable[[int, int], None] = lambda *_: None
@@ -247,10 +252,14 @@ class Stylizer:
 
 def _installed_portraits(device: str, *, free: bool = False) -> dict[FaceVersion, Painter]:
     return {
-        version: lambda face, style=style: _loaded(style, device).paint(face)  # type: ignore[misc]
+        version: partial(_painted_by, style, device)
         for version, style in portraits.STYLES.items()
         if style in list_styles() and (list_styles()[style].free or not free)
     }
+
+
+def _painted_by(style: str, device: str, face: RGB) -> RGB:
+    return _loaded(style, device).paint(face)
 
 
 @cache

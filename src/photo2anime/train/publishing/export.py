@@ -50,8 +50,9 @@ def export(
 ) -> Exported:
     """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
 
-    ink: share of the lines that are drawn over what it paints (`Ink`). Kernels are stored as float16. int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises
-    Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
+    ink: share of the lines that are drawn over what it paints (`Ink`). Kernels are stored as float16. int8_photos:
+    photos to make STYLE-int8.onnx from, for video; None makes none. Raises Photo2AnimeError when run is no training
+    run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
     out.mkdir(parents=True, exist_ok=True)
