@@ -1,0 +1,92 @@
+"""Ray, started on this machine or joined: quiet, closed to the network, reporting to nobody."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from photo2anime.inference.runtime import cpu_threads
+from photo2anime.options import BatchOptions
+from photo2anime.types import Photo2AnimeError
+
+_OBJECT_STORE_BYTES = 200 << 20  # only names and rows pass through it
+_BLOCK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who paints. workers: at a time. device: what their networks run on. gpus: that each of them has, 0 or 1."""
+
+    workers: int
+    device: str
+    gpus: int
+
+
+@contextmanager
+def started(options: BatchOptions) -> Iterator[Crew]:
+    """Ray, ready to paint; what was started here is gone afterwards. Raises Photo2AnimeError when there is no cluster at
+    options.address.
+    """
+    own = _join_or_start(options)
+    try:
+        _quieten()
+        yield _crew(options)
+    finally:
+        if own:
+            import ray
+
+            ray.shutdown()
+
+
+def _join_or_start(options: BatchOptions) -> bool:
+    """Whether this call connected, so that it is to end it, too."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # workers run in this same environment
+    import ray
+
+    if ray.is_initialized():
+        return False
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(
+                "local",
+                num_cpus=options.threads or cpu_threads(),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+            )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Photo2AnimeError(f"no Ray cluster at {address} ({reason})" if address else reason) from error
+    return True
+
+
+def _quieten() -> None:
+    """Small blocks and no lines of Ray Data's own."""
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.target_max_block_size = _BLOCK_BYTES
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _crew(options: BatchOptions) -> Crew:
+    import ray
+
+    resources = ray.cluster_resources()
+    gpus, asked = int(resources.get("GPU", 0)), options.load.device
+    if gpus and asked in ("auto", "cuda"):
+        return Crew(options.workers or gpus, "cuda", 1)
+    device = "cpu" if asked == "auto" else asked
+    return Crew(options.workers or max(1, int(resources.get("CPU", 1))), device, 0)

@@ -1,0 +1,119 @@
+"""Paints a batch: listing, workers and manifest, wired together with Ray Data."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from photo2anime import __version__
+from photo2anime.batch import listing
+from photo2anime.batch.cluster import Crew, started
+from photo2anime.batch.manifest import FOLDER, ManifestWriter, done_keys
+from photo2anime.batch.records import Row, Summary, records_of
+from photo2anime.batch.store import Store, absolute
+from photo2anime.batch.styles import look_up
+from photo2anime.batch.worker import Plan, Starts, Worker
+from photo2anime.options import BatchOptions
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is. results: that there will be, None while they are being counted. row: the newest."""
+
+    summary: Summary
+    row: Row
+    results: int | None
+
+
+def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = lambda progress: None) -> Summary:
+    """Paints what options.source holds into options.dest, and tells how it went. on_row: called with each result.
+
+    What is there already, from the same input by the same network with the same options, is left. Raises
+    Photo2AnimeError for what is wrong with all of it; what is wrong with one input is a row of the manifest.
+    """
+    began = time.perf_counter()
+    source = listing.source_of(options.source, options.dest, options.column)
+    dest = Store(options.dest)
+    summary = Summary()
+    with started(options) as crew:
+        plan = _plan(options, source, dest, crew)
+        total = _Total(source, options.limit, len(plan.styles))
+        writer = ManifestWriter(dest, _begin(plan, dest))
+        rows = _rows(listing.jobs(source, options.limit), plan, crew)
+        try:
+            with closing(rows):
+                for row in rows:
+                    summary.startup = summary.startup or time.perf_counter() - began
+                    summary.count(row)
+                    if row.status != "there":
+                        writer.add(row)
+                    on_row(Progress(summary, row, total.known()))
+        finally:
+            writer.flush()
+    summary.seconds = time.perf_counter() - began
+    return summary
+
+
+def _plan(options: BatchOptions, source: listing.Source, dest: Store, crew: Crew) -> Plan:
+    import ray
+
+    return Plan(
+        options,
+        look_up(options, crew.device),
+        None if source.is_list else source.address,
+        ray.put(done_keys(dest)),
+        ray.remote(num_cpus=0, max_restarts=-1)(Starts).remote(),
+        crew.device,
+    )
+
+
+def _begin(plan: Plan, dest: Store) -> str:
+    """The name of this run, after a note of what it was asked for stands in DEST; which must be writable for that."""
+    run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    facts = {"version": __version__, "options": asdict(plan.options), "styles": [asdict(one) for one in plan.styles]}
+    dest.write(f"{FOLDER}/{run}.json", json.dumps(facts, indent=1).encode())
+    return run
+
+
+def _rows(jobs: Dataset, plan: Plan, crew: Crew) -> Iterator[Row]:
+    """What the workers did, in the order they finish. A worker that dies is started again, and its block with it."""
+    import ray
+
+    painted = jobs.map_batches(
+        Worker,
+        fn_constructor_args=(plan,),
+        batch_size=listing.JOBS_A_BLOCK,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=crew.workers),
+        num_cpus=0 if crew.gpus else 1,
+        num_gpus=crew.gpus,
+    )
+    for table in painted.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+        yield from records_of(Row, table)
+
+
+class _Total:
+    """The number of results, counted by a task beside the painting, so that it delays nothing."""
+
+    def __init__(self, source: listing.Source, limit: int | None, styles: int) -> None:
+        import ray
+
+        self.counting: Any = ray.remote(num_cpus=0)(listing.count).remote(source, limit)
+        self.styles = styles
+        self.results: int | None = None
+
+    def known(self) -> int | None:
+        """The number, once it is known."""
+        import ray
+
+        if self.results is None and ray.wait([self.counting], timeout=0)[0]:
+            self.results = ray.get(self.counting).photos * self.styles
+        return self.results
