@@ -27,8 +27,8 @@ class Crew:
 
 @contextmanager
 def started(options: BatchOptions) -> Iterator[Crew]:
-    """Ray, ready to paint; what was started here is gone afterwards. Raises Photo2AnimeError when there is no cluster at
-    options.address.
+    """Ray, ready to paint; what was started here is gone afterwards. Raises Photo2AnimeError when there is no cluster
+    at options.address.
     """
     own = _join_or_start(options)
     try:

@@ -80,9 +80,7 @@ def _tallied(source: listing.Source, options: BatchOptions, styles: tuple[BatchS
     return tally
 
 
-def _tried(
-    options: BatchOptions, styles: tuple[BatchStyle, ...], source: listing.Source, samples: list[Job]
-) -> float:
+def _tried(options: BatchOptions, styles: tuple[BatchStyle, ...], source: listing.Source, samples: list[Job]) -> float:
     """Seconds that a result takes on one core of this machine: the mean over samples and styles; 0 without a sample."""
     os.environ["PHOTO2ANIME_THREADS"] = "1"
     stylizers = [load(options, style, "cpu") for style in styles]

@@ -53,6 +53,8 @@ class Source:
 def source_of(source: str, dest: str, column: str | None) -> Source:
     """SOURCE, with DEST set aside where it lies below. Raises Photo2AnimeError when they are the same folder."""
     source, dest = absolute(source), absolute(dest)
+    if not Store(source).exists():
+        raise Photo2AnimeError(f"{source}: there is nothing; check the name")
     inside = f"{source.rstrip('/')}/"
     if dest.rstrip("/") == source.rstrip("/"):
         raise Photo2AnimeError("DEST is SOURCE; give another folder for the results")

@@ -82,7 +82,7 @@ def mean_seconds(dest: Store) -> tuple[int, float]:
 def _parts(dest: Store, columns: list[str] | None) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
-    if not dest.has_folder(FOLDER):
+    if not dest.exists(FOLDER):
         return
     for entry in dest.walk(FOLDER):
         if entry.below.endswith(".parquet"):

@@ -54,8 +54,8 @@ class BatchStyle:
 class Row:
     """One input in one style, as the manifest has it; what is "there" already is only counted, not written.
 
-    key: BatchStyle.key. size, sha256: of the bytes that were read. target: below DEST. seconds: of painting, reading and
-    writing aside. worker: host and process. time: seconds since 1970 when it was done.
+    key: BatchStyle.key. size, sha256: of the bytes that were read. target: below DEST. seconds: of painting, without
+    reading and writing. worker: host and process. time: seconds since 1970 when it was done.
     """
 
     address: str

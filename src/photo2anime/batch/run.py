@@ -15,7 +15,7 @@ from photo2anime.batch import listing
 from photo2anime.batch.cluster import Crew, started
 from photo2anime.batch.manifest import FOLDER, ManifestWriter, done_keys
 from photo2anime.batch.records import Row, Summary, records_of
-from photo2anime.batch.store import Store, absolute
+from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
 from photo2anime.batch.worker import Plan, Starts, Worker
 from photo2anime.options import BatchOptions

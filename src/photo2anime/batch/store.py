@@ -79,10 +79,10 @@ class Store:
         found: FileInfo = _tried(lambda: self.files.get_file_info(self._path(below)), "looked for")
         return found.size if found.is_file else None
 
-    def has_folder(self, below: str) -> bool:
-        """Whether there is a folder of that name."""
+    def exists(self, below: str = "") -> bool:
+        """Whether there is a file or a folder of that name."""
         found: FileInfo = _tried(lambda: self.files.get_file_info(self._path(below)), "looked for")
-        return not (found.is_file or found.type.name == "NotFound")
+        return found.type.name != "NotFound"
 
     def remove(self, below: str) -> None:
         """Deletes a file."""

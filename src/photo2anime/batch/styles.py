@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
-from pathlib import Path
 
 from photo2anime.batch.records import BatchStyle
 from photo2anime.batch.worker import model_sha256
@@ -32,6 +32,8 @@ def look_up(options: BatchOptions, device: str) -> tuple[BatchStyle, ...]:
 
 
 def _style(asked: str, options: BatchOptions, device: str) -> BatchStyle:
+    if asked.lower().endswith(".onnx"):
+        asked = os.path.abspath(asked)
     precision = _precision(asked, options.load.precision, device)
     stylizer = Stylizer.load(asked, device="cpu", precision=precision, free=options.load.free)
     portraits.check_choice(options.paint.faces, stylizer.face_painters)
@@ -42,8 +44,7 @@ def _precision(asked: str, precision: Precision, device: str) -> Precision:
     """What "auto" means, decided here for all machines."""
     if precision != "auto":
         return precision
-    is_file = Path(asked).suffix.lower() == ".onnx"
-    return "int8" if not is_file and find_style(asked).int8_file and prefers_int8(device) else "float32"
+    return "int8" if not os.path.isabs(asked) and find_style(asked).int8_file and prefers_int8(device) else "float32"
 
 
 def _recipe(stylizer: Stylizer, options: BatchOptions) -> str:

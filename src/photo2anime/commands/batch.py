@@ -32,7 +32,7 @@ def add_batch_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p = commands.add_parser(
         "batch",
         help="paint any number of photos, on this machine or on a cluster",
-        description="Paints all photos and videos of SOURCE into DEST. The same command again does only what is missing.",
+        description="Paints all photos of SOURCE into DEST. The same command again does only what is missing.",
         **examples(
             "batch photos/ painted/ -s hayao",
             "batch s3://bucket/photos s3://bucket/painted -s hayao,shinkai",
@@ -41,16 +41,18 @@ def add_batch_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
             "batch s3://bucket/photos s3://bucket/painted --address auto",
         ),
     )
-    p.add_argument("source", metavar="SOURCE", help="a folder, s3://, gs:// or az://; a .csv or .parquet list; .tar shards")
+    p.add_argument("source", metavar="SOURCE", help="a folder, s3://, gs:// or az://, or a .csv or .parquet list")
     p.add_argument("dest", metavar="DEST", help="a folder or an address, for the results and their manifest")
     add_style_argument(p)
     add_look_arguments(p)
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
     add_write_arguments(p)
-    p.add_argument("--column", metavar="NAME", help="of a list, that holds the addresses (default: address, path, url ..)")
+    p.add_argument(
+        "--column", metavar="NAME", help="of a list: where the addresses are (default: address, path, url ..)"
+    )
     p.add_argument("--limit", type=_count, metavar="N", help="only the first N inputs")
-    p.add_argument("--address", metavar="ADDRESS", help="of a Ray cluster; default: Ray is started on this machine alone")
-    p.add_argument("--workers", type=_count, metavar="N", help="how many paint at a time (default: one a core, or a GPU)")
+    p.add_argument("--address", metavar="ADDRESS", help="of a Ray cluster (default: Ray on this machine alone)")
+    p.add_argument("--workers", type=_count, metavar="N", help="how many paint at a time (default: one a core or GPU)")
     p.add_argument("--report", metavar="FILE", help="write how it went, with samples, as .html or .md")
     p.add_argument("-n", "--dry-run", action="store_true", help="only count, and estimate core-hours and cost")
     p.add_argument(

@@ -1,0 +1,157 @@
+"""`photo2anime batch`: every photo once, whatever dies meanwhile. Ray runs small here: two workers, 100 MB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("ray")
+
+import ray
+
+from conftest import photo_of
+from photo2anime.batch.manifest import read_manifest
+from photo2anime.batch.records import Row
+from photo2anime.batch.run import Progress, paint_batch
+from photo2anime.options import BatchOptions, LoadOptions, PaintOptions
+from photo2anime.styles import find_style
+from photo2anime.types import Photo2AnimeError
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+PAINT = PaintOptions(faces="off")
+
+
+@pytest.fixture(scope="module")
+def two_cores() -> Iterator[None]:
+    """Ray on this machine, shared by the tests of this file that break nothing."""
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100 << 20,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
+    yield
+    ray.shutdown()
+
+
+def photos_in(folder: Path, count: int, side: int = 48) -> Path:
+    """A folder of so many small photos, every third in a folder below it."""
+    for number in range(count):
+        place = folder / "deep" if number % 3 == 2 else folder
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo_of(side, side, number)).save(place / f"{number:04}.png")
+    return folder
+
+
+def options_of(source: Path | str, dest: Path | str, *styles: str, limit: int | None = None) -> BatchOptions:
+    return BatchOptions(str(source), str(dest), styles or ("cel",), PAINT, limit=limit)
+
+
+def results_in(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.suffix in (".png", ".jpg"))
+
+
+def assert_true(dest: Path, count: int) -> list[Row]:
+    """The manifest's rows, after checking them against what lies in dest: count results, each painted and whole."""
+    rows = read_manifest(str(dest))
+    painted = [row for row in rows if row.status == "painted"]
+    assert sorted(row.target for row in painted) == results_in(dest) and len(painted) == count
+    for row in painted:
+        with Image.open(dest / row.target) as image:
+            image.load()
+            assert image.size == (row.width, row.height)
+    assert not list(dest.rglob(".photo2anime-*"))
+    return rows
+
+
+def test_a_folder(tmp_path: Path, two_cores: None) -> None:
+    source, dest = photos_in(tmp_path / "in", 11), tmp_path / "out"
+    (source / "notes.txt").write_text("no photo")
+    (source / "bad.jpg").write_bytes(b"\xff\xd8 no picture at all")
+    summary = paint_batch(options_of(source, dest, "cel", "hayao"))
+    assert (summary.painted, summary.there, summary.failed) == (22, 0, 2)
+    rows = assert_true(dest, 22)
+    assert (dest / "deep" / "0002-hayao.png").exists()
+    (bad,) = {row.reason for row in rows if row.status == "failed"}
+    assert "damaged" in bad or "not a picture" in bad
+    assert {row.model_sha256 for row in rows if row.style == "cel"} <= {
+        find_style("cel").sha256,
+        find_style("cel").int8_sha256,
+    }
+
+    again: list[Progress] = []
+    summary = paint_batch(options_of(source, dest, "cel", "hayao"), on_row=again.append)
+    assert (summary.painted, summary.there, summary.failed) == (0, 22, 2)
+    assert again[-1].results in (24, None)
+
+    (dest / "0001-cel.png").unlink()
+    Image.fromarray(photo_of(32, 40, 99)).save(source / "0003.png")
+    summary = paint_batch(options_of(source, dest, "cel"))
+    assert (summary.painted, summary.there, summary.failed) == (2, 9, 1)
+    assert_true(dest, 22)
+
+
+def test_results_are_those_of_paint(tmp_path: Path, two_cores: None) -> None:
+    from photo2anime.cli import main
+
+    source, dest = photos_in(tmp_path / "in", 2), tmp_path / "out"
+    paint_batch(options_of(source, dest, "cel"))
+    assert main(["paint", str(source), "-s", "cel", "--faces", "off", "-o", f"{tmp_path}/one/", "--threads", "1"]) == 0
+    for name in results_in(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (dest / name).read_bytes()
+
+
+def test_another_network_paints_again(tmp_path: Path, two_cores: None) -> None:
+    source, dest = photos_in(tmp_path / "in", 3), tmp_path / "out"
+    for precision, checksum in (("float32", find_style("cel").sha256), ("int8", find_style("cel").int8_sha256)):
+        options = replace(options_of(source, dest), load=LoadOptions(precision=precision))  # type: ignore[arg-type]
+        assert paint_batch(options).painted == 3
+        assert paint_batch(options).there == 3
+        assert {row.model_sha256 for row in assert_true(dest, 3)} == {checksum}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_list(tmp_path: Path, two_cores: None, ending: str) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    source, dest = photos_in(tmp_path / "in", 4), tmp_path / "out"
+    addresses = [str(file) for file in sorted(source.rglob("*.png"))] + [f"{tmp_path}/none.png"]
+    table = pa.table({"number": range(5), "path": addresses})
+    given = tmp_path / f"list.{ending}"
+    (csv.write_csv if ending == "csv" else parquet.write_table)(table, given)
+    summary = paint_batch(options_of(given, dest))
+    assert (summary.painted, summary.failed) == (4, 1)
+    rows = assert_true(dest, 4)
+    assert [row.reason for row in rows if row.status == "failed"] == ["no such file"]
+    assert paint_batch(options_of(given, dest)).there == 4
+
+
+def test_what_is_wrong_with_all_of_it(tmp_path: Path, two_cores: None) -> None:
+    source = photos_in(tmp_path / "in", 1)
+    for wrong, word in (
+        (options_of(source, source), "DEST is SOURCE"),
+        (options_of(source, tmp_path / "out", "nostyle"), "no style called"),
+        (options_of(source, "xyz://a/b"), "no address"),
+        (options_of(tmp_path / "none", tmp_path / "out"), "none"),
+    ):
+        with pytest.raises(Photo2AnimeError, match=word):
+            paint_batch(wrong)
+
+
+def test_limit_and_dry_run(tmp_path: Path, two_cores: None) -> None:
+    from photo2anime.batch.estimate import estimate
+
+    source, dest = photos_in(tmp_path / "in", 20), tmp_path / "out"
+    guess = estimate(options_of(source, dest))
+    assert (guess.photos, guess.results, guess.there) == (20, 20, 0) and guess.size > 0 and guess.seconds > 0
+    assert not dest.exists()
+    assert paint_batch(options_of(source, dest, limit=5)).painted == 5
+    assert estimate(options_of(source, dest)).there == 5
