@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,8 @@ from PIL import Image
 
 pytest.importorskip("ray")
 
-import ray
-
 from conftest import photo_of
+from photo2anime.batch.cluster import prepare_environment
 from photo2anime.batch.manifest import read_manifest
 from photo2anime.batch.records import Row
 from photo2anime.batch.run import Progress, paint_batch
@@ -22,20 +20,21 @@ from photo2anime.options import BatchOptions, LoadOptions, PaintOptions
 from photo2anime.styles import find_style
 from photo2anime.types import Photo2AnimeError
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 PAINT = PaintOptions(faces="off")
 
 
 @pytest.fixture(scope="module")
 def two_cores() -> Iterator[None]:
     """Ray on this machine, shared by the tests of this file that break nothing."""
+    prepare_environment(alone=True)
+    import ray
+
     ray.init(
         "local",
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=100 << 20,
         log_to_driver=False,
-        _node_ip_address="127.0.0.1",
     )
     yield
     ray.shutdown()

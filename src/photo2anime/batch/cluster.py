@@ -43,14 +43,12 @@ def started(options: BatchOptions) -> Iterator[Crew]:
 
 def _join_or_start(options: BatchOptions) -> bool:
     """Whether this call connected, so that it is to end it, too."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # workers run in this same environment
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    prepare_environment(alone=not address)
     import ray
 
     if ray.is_initialized():
         return False
-    address = options.address or os.environ.get("RAY_ADDRESS")
     try:
         if address:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
@@ -62,12 +60,36 @@ def _join_or_start(options: BatchOptions) -> bool:
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
             )
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise Photo2AnimeError(f"no Ray cluster at {address} ({reason})" if address else reason) from error
     return True
+
+
+def prepare_environment(*, alone: bool) -> None:
+    """Sets what Ray reads when it is imported first. alone: it runs on this machine only, so it listens on loopback."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report to its maker
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what concerns the user is told by us
+    if alone:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # its name for that, on any system
+        os.environ.setdefault("RAY_agent_register_timeout_ms", "100000")  # a busy machine takes its time
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """A Photo2AnimeError that was raised in another process is raised here as what it is."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, Photo2AnimeError):
+                raise Photo2AnimeError(str(getattr(cause, "cause", cause))) from error
+            cause = cause.__cause__
+        raise
 
 
 def _quieten() -> None:

@@ -28,10 +28,11 @@ class ManifestWriter:
         self.dest, self.run = dest, run
         self.waiting: list[Row] = []
         self.parts = 0
-        self.since = time.monotonic()
+        self.since = 0.0  # when the first of them came
 
     def add(self, row: Row) -> None:
         """Takes a row; sometimes writes a part."""
+        self.since = self.since if self.waiting else time.monotonic()
         self.waiting.append(row)
         if len(self.waiting) >= _ROWS_A_PART or time.monotonic() - self.since >= _SECONDS_A_PART:
             self.flush()
@@ -40,7 +41,6 @@ class ManifestWriter:
         """Writes what is waiting."""
         import pyarrow.parquet as pq
 
-        self.since = time.monotonic()
         if not self.waiting:
             return
         file = io.BytesIO()

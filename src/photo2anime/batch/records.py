@@ -98,7 +98,7 @@ def schema_of(kind: type[DataclassInstance]) -> pa.Schema:
     """The Arrow columns of a record."""
     import pyarrow as pa
 
-    hints = get_type_hints(kind, {"Precision": Precision})
+    hints = get_type_hints(kind)
     types = {int: pa.int64(), float: pa.float64(), str: pa.string(), Status: pa.string()}
     columns = {name: types[hints[name]] for name in (one.name for one in fields(kind))}
     return pa.schema(columns | ({"key": pa.uint64()} if "key" in columns else {}))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from photo2anime import __version__
 from photo2anime.batch import listing
-from photo2anime.batch.cluster import Crew, started
+from photo2anime.batch.cluster import Crew, own_errors, started
 from photo2anime.batch.manifest import FOLDER, ManifestWriter, done_keys
 from photo2anime.batch.records import Row, Summary, records_of
 from photo2anime.batch.store import Store
@@ -96,8 +96,9 @@ def _rows(jobs: Dataset, plan: Plan, crew: Crew) -> Iterator[Row]:
         num_cpus=0 if crew.gpus else 1,
         num_gpus=crew.gpus,
     )
-    for table in painted.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-        yield from records_of(Row, table)
+    with own_errors():
+        for table in painted.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+            yield from records_of(Row, table)
 
 
 class _Total:
