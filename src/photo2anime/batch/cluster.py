@@ -13,7 +13,7 @@ from photo2anime.options import BatchOptions
 from photo2anime.types import Photo2AnimeError
 
 _OBJECT_STORE_BYTES = 200 << 20  # only names and rows pass through it
-_BLOCK_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 9  # a handful of inputs: what one call of a worker paints, and what its death can cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def _rows(source: Source) -> Dataset:
     read = ray.data.read_csv if source.kind == "csv" else ray.data.read_parquet
     options: dict[str, Any] = {} if is_local(source.address) else {"filesystem": store.files}
     try:
-        return read(store.root, ray_remote_args={"num_cpus": 0}, **options)  # type: ignore[no-any-return]
+        return read(store.root, num_cpus=0, **options)  # type: ignore[no-any-return]
     except (ArrowInvalid, OSError, ValueError) as error:
         raise Photo2AnimeError(f"{source.address} cannot be read as a list ({str(error).splitlines()[0]})") from error
 
