@@ -1,0 +1,135 @@
+"""Measures `photo2anime batch`: how much of what bare processes paint, what the start costs, whether memory is flat.
+
+    python scripts/bench_batch.py --photos 2000 --size 640x480
+    python scripts/bench_batch.py --photos 20000 --size 256x256 --memory
+
+The first compares with processes that paint photos they hold in memory, before and after the batch, because a machine
+has moods. The second prints the driver's memory as photos go by. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from photo2anime.batch.manifest import read_manifest
+from photo2anime.batch.run import Progress, paint_batch
+from photo2anime.inference.runtime import cpu_features, cpu_threads
+from photo2anime.options import BatchOptions
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+BARE = """
+import os, sys, time
+os.environ["PHOTO2ANIME_THREADS"] = "1"
+from photo2anime.images.image_io import read_image
+from photo2anime.options import LoadOptions
+files, count = sys.argv[2:], int(sys.argv[1])
+photos = [read_image(file) for file in files]
+stylizer = LoadOptions().stylizer("hayao")
+stylizer.paint_picture(photos[0])
+print("ready", flush=True)
+sys.stdin.readline()
+started = time.time()
+for number in range(count):
+    stylizer.paint_picture(photos[number % len(photos)])
+print(time.time() - started)
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch did. rate: photos a second from the first result to the last. memory: (photos, MB) of the driver."""
+
+    rate: float
+    startup: float
+    seconds: float
+    failed: int
+    memory: list[tuple[int, float]]
+
+
+def make_photos(folder: Path, count: int, width: int, height: int) -> None:
+    """Crops of the example photos, each with a noise of its own, as JPEG."""
+    rng = np.random.default_rng(0)
+    sources = [Image.open(file).convert("RGB") for file in sorted(EXAMPLES.glob("*.jpg"))]
+    for number in range(count):
+        source = sources[number % len(sources)]
+        scale = max(width / source.width, height / source.height) * rng.uniform(1, 1.5)
+        larger = source.resize((max(width, round(source.width * scale)), max(height, round(source.height * scale))))
+        left, top = (int(rng.integers(0, larger.size[i] - (width, height)[i] + 1)) for i in (0, 1))
+        place = folder / f"{number // 1000:03}"
+        place.mkdir(parents=True, exist_ok=True)
+        larger.crop((left, top, left + width, top + height)).save(place / f"{number:06}.jpg", quality=90)
+
+
+def bare_rate(files: list[Path], processes: int, count: int) -> float:
+    """Photos a second that so many processes paint together, without reading or writing; count: photos each."""
+    command = [sys.executable, "-c", BARE, str(count), *map(str, files)]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    for one in running:
+        assert one.stdout is not None and one.stdout.readline().strip() == "ready"
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    return sum(count / float(one.communicate()[0]) for one in running)
+
+
+def run_batch(source: Path, dest: Path) -> Batch:
+    """One batch with the usual options."""
+    process, memory = psutil.Process(), list[tuple[int, float]]()
+
+    def on_row(progress: Progress) -> None:
+        if progress.summary.done % 100 == 0:
+            memory.append((progress.summary.done, process.memory_info().rss / 1e6))
+
+    summary = paint_batch(BatchOptions(str(source), str(dest)), on_row=on_row)
+    times = [row.time for row in read_manifest(str(dest)) if row.status == "painted"]
+    rate = (len(times) - 1) / (max(times) - min(times))
+    return Batch(rate, summary.startup, summary.seconds, summary.failed, memory)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--photos", type=int, default=2000)
+    p.add_argument("--size", default="640x480")
+    p.add_argument("--memory", action="store_true", help="only the driver's memory, no comparison")
+    args = p.parse_args()
+    width, height = map(int, args.size.split("x"))
+    cores = cpu_threads()
+    vnni = "with" if any("vnni" in name for name in cpu_features()) else "without"
+    print(f"{cores} cores {vnni} VNNI, load {os.getloadavg()[0]:.1f}, {args.photos} photos of {args.size}\n")
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place, "in")
+        make_photos(source, args.photos, width, height)
+        sample = sorted(source.rglob("*.jpg"))[:24]
+        each = max(1, min(args.photos, 200) // cores)
+        before = 0.0 if args.memory else bare_rate(sample, cores, each)
+        done = run_batch(source, Path(place, "out"))
+        after = 0.0 if args.memory else bare_rate(sample, cores, each)
+    print("| | |\n|---|---|")
+    if not args.memory:
+        bare = (before + after) / 2
+        print(f"| bare processes, before and after | {before:.3f}, {after:.3f} photos a second |")
+        print(f"| batch | {done.rate:.3f} photos a second, {done.rate / bare:.2f} of bare |")
+    print(f"| start until the first result | {done.startup:.1f} s |\n| whole run | {done.seconds:.1f} s |")
+    print(f"| failed | {done.failed} |")
+    for count, megabytes in done.memory[:: max(1, len(done.memory) // 10)]:
+        print(f"| driver after {count} | {megabytes:.1f} MB |")
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    main()
+    print(f"\nin {time.perf_counter() - started:.0f} s")
