@@ -31,7 +31,7 @@ def two_cores() -> Iterator[None]:
 
     ray.init(
         "local",
-        num_cpus=2,
+        num_cpus=3,
         include_dashboard=False,
         object_store_memory=100 << 20,
         log_to_driver=False,

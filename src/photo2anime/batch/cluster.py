@@ -26,14 +26,15 @@ class Crew:
 
 
 @contextmanager
-def started(options: BatchOptions) -> Iterator[Crew]:
+def started(options: BatchOptions, *, readers: int = 0) -> Iterator[Crew]:
     """Ray, ready to paint; what was started here is gone afterwards. Raises Photo2AnimeError when there is no cluster
-    at options.address.
+    at options.address. readers: cores that Ray Data takes for reading SOURCE, which workers have to leave to it; of
+    this machine alone they are lent, since reading a list is next to no work.
     """
-    own = _join_or_start(options)
+    own = _join_or_start(options, readers)
     try:
         _quieten()
-        yield _crew(options)
+        yield _crew(options, readers)
     finally:
         if own:
             import ray
@@ -41,7 +42,7 @@ def started(options: BatchOptions) -> Iterator[Crew]:
             ray.shutdown()
 
 
-def _join_or_start(options: BatchOptions) -> bool:
+def _join_or_start(options: BatchOptions, readers: int) -> bool:
     """Whether this call connected, so that it is to end it, too."""
     address = options.address or os.environ.get("RAY_ADDRESS")
     prepare_environment(alone=not address)
@@ -55,7 +56,7 @@ def _join_or_start(options: BatchOptions) -> bool:
         else:
             ray.init(
                 "local",
-                num_cpus=options.threads or cpu_threads(),
+                num_cpus=(options.threads or cpu_threads()) + readers,
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
@@ -103,7 +104,7 @@ def _quieten() -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
-def _crew(options: BatchOptions) -> Crew:
+def _crew(options: BatchOptions, readers: int) -> Crew:
     import ray
 
     resources = ray.cluster_resources()
@@ -111,4 +112,4 @@ def _crew(options: BatchOptions) -> Crew:
     if gpus and asked in ("auto", "cuda"):
         return Crew(options.workers or gpus, "cuda", 1)
     device = "cpu" if asked == "auto" else asked
-    return Crew(options.workers or max(1, int(resources.get("CPU", 1))), device, 0)
+    return Crew(options.workers or max(1, int(resources.get("CPU", 1)) - readers), device, 0)

@@ -46,7 +46,7 @@ def estimate(options: BatchOptions) -> Estimate:
     """What there is to do. Writes nothing; paints a few photos where the manifest does not tell what one takes."""
     source = listing.source_of(options.source, options.dest, options.column)
     dest = Store(options.dest)
-    with started(options) as crew:
+    with started(options, readers=source.readers) as crew:
         styles = look_up(options, crew.device)
         tally = _tallied(source, options, styles, dest)
         known, seconds = mean_seconds(dest)

@@ -49,6 +49,11 @@ class Source:
     def is_list(self) -> bool:
         return self.kind in ("csv", "parquet")
 
+    @property
+    def readers(self) -> int:
+        """Cores that Ray Data wants for reading it, besides those of the workers; it waits forever without."""
+        return 1 if self.is_list else 0
+
 
 def source_of(source: str, dest: str, column: str | None) -> Source:
     """SOURCE, with DEST set aside where it lies below. Raises Photo2AnimeError when they are the same folder."""

@@ -43,7 +43,7 @@ def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = l
     source = listing.source_of(options.source, options.dest, options.column)
     dest = Store(options.dest)
     summary = Summary()
-    with started(options) as crew:
+    with started(options, readers=source.readers) as crew:
         plan = _plan(options, source, dest, crew)
         total = _Total(source, options.limit, len(plan.styles))
         writer = ManifestWriter(dest, _begin(plan, dest))
