@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -76,7 +76,7 @@ def videos(source: Source) -> Iterator[Job]:
     return _files(source, VIDEO_SUFFIXES)
 
 
-def _files(source: Source, suffixes: set[str]) -> Iterator[Job]:
+def _files(source: Source, suffixes: Set[str]) -> Iterator[Job]:
     store = Store(source.address)
     for entry in store.walk():
         place = PurePosixPath(entry.below)
@@ -147,7 +147,7 @@ def _rows(source: Source) -> Dataset:
     read = ray.data.read_csv if source.kind == "csv" else ray.data.read_parquet
     options: dict[str, Any] = {} if is_local(source.address) else {"filesystem": store.files}
     try:
-        return read(store.root, num_cpus=0, **options)  # type: ignore[no-any-return]
+        return read(store.root, num_cpus=0, **options)
     except (ArrowInvalid, OSError, ValueError) as error:
         raise Photo2AnimeError(f"{source.address} cannot be read as a list ({str(error).splitlines()[0]})") from error
 
@@ -157,7 +157,7 @@ def _column(source: Source) -> str:
     names = _rows(source).schema().names
     for name in chain(COLUMNS, names if len(names) == 1 else ()):
         if name in names:
-            return name
+            return str(name)
     raise Photo2AnimeError(f"{source.address} has the columns {', '.join(names)}; say with --column which one it is")
 
 

@@ -53,7 +53,7 @@ class ManifestWriter:
 def read_manifest(dest: str) -> list[Row]:
     """The last row of each result of a folder of results, in the order they were done; all in memory."""
     last: dict[tuple[str, str], Row] = {}
-    for part in _parts(Store(dest), None):
+    for part in read_parts(Store(dest)):
         for row in records_of(Row, part):
             before = last.get((row.address, row.style))
             if before is None or before.time <= row.time:
@@ -64,7 +64,7 @@ def read_manifest(dest: str) -> list[Row]:
 def done_keys(dest: Store) -> NDArray[np.uint64]:
     """Keys of all results that the manifest has, sorted: 8 bytes each, however long the manifest is."""
     found = [np.empty(0, np.uint64)]
-    for part in _parts(dest, ["key", "status"]):
+    for part in read_parts(dest, ["key", "status"]):
         keys = part["key"].to_numpy()
         found.append(keys[part["status"].to_numpy() == "painted"])
     return np.unique(np.concatenate(found))
@@ -73,17 +73,18 @@ def done_keys(dest: Store) -> NDArray[np.uint64]:
 def mean_seconds(dest: Store) -> tuple[int, float]:
     """How many results the manifest has, and what one took on average; (0, 0) for none."""
     count, seconds = 0, 0.0
-    for part in _parts(dest, ["seconds", "status"]):
+    for part in read_parts(dest, ["seconds", "status"]):
         took = part["seconds"].to_numpy()[part["status"].to_numpy() == "painted"]
         count, seconds = count + len(took), seconds + float(took.sum())
     return count, seconds / count if count else 0.0
 
 
-def _parts(dest: Store, columns: list[str] | None) -> Iterator[pa.Table]:
+def read_parts(dest: Store, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The manifest's files in the order of their names, one at a time. columns: None is all."""
     import pyarrow.parquet as pq
 
     if not dest.exists(FOLDER):
         return
-    for entry in dest.walk(FOLDER):
-        if entry.below.endswith(".parquet"):
-            yield pq.read_table(io.BytesIO(dest.read(entry.below)), columns=columns)
+    names = (entry.below for entry in dest.walk(FOLDER))
+    for name in sorted(name for name in names if name.endswith(".parquet")):
+        yield pq.read_table(io.BytesIO(dest.read(name)), columns=columns)

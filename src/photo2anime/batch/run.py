@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,7 +83,7 @@ def _begin(plan: Plan, dest: Store) -> str:
     return run
 
 
-def _rows(jobs: Dataset, plan: Plan, crew: Crew) -> Iterator[Row]:
+def _rows(jobs: Dataset, plan: Plan, crew: Crew) -> Generator[Row, None, None]:
     """What the workers did, in the order they finish. A worker that dies is started again, and its block with it."""
     import ray
 

@@ -82,7 +82,7 @@ class Store:
     def exists(self, below: str = "") -> bool:
         """Whether there is a file or a folder of that name."""
         found: FileInfo = _tried(lambda: self.files.get_file_info(self._path(below)), "looked for")
-        return found.type.name != "NotFound"
+        return str(found.type.name) != "NotFound"
 
     def remove(self, below: str) -> None:
         """Deletes a file."""

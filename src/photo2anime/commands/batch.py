@@ -101,7 +101,12 @@ def _dry_run(options: BatchOptions, args: Namespace) -> int:
     found = estimate(options)
     dollars = found.core_hours * args.core_hour
     if args.json:
-        facts = {"photos": found.photos, "bytes": found.size, "videos": found.videos, "results": found.results}
+        facts: dict[str, float] = {
+            "photos": found.photos,
+            "bytes": found.size,
+            "videos": found.videos,
+            "results": found.results,
+        }
         facts |= {"there": found.there, "core_hours": round(found.core_hours, 3), "dollars": round(dollars, 2)}
         print(json.dumps(facts))
         return 0
