@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photo2anime import __version__
@@ -18,7 +19,9 @@ from photo2anime.batch.records import Row, Summary, records_of
 from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
 from photo2anime.batch.worker import Plan, Starts, Worker
-from photo2anime.options import BatchOptions
+from photo2anime.commands.arguments import need
+from photo2anime.images.image_io import WriteOptions
+from photo2anime.options import BatchOptions, PaintOptions
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -33,6 +36,26 @@ class Progress:
     results: int | None
 
 
+def paint_files(
+    source: str | Path,
+    dest: str | Path,
+    *styles: str,
+    paint: PaintOptions | None = None,
+    write: WriteOptions | None = None,
+    address: str | None = None,
+    on_row: Callable[[Progress], None] = lambda progress: None,
+) -> Summary:
+    """All photos of source painted into dest, in each style (hayao when none is named), as `photo2anime batch` does it;
+    tells how it went. For all that the command takes: paint_batch(BatchOptions(...)), which this calls.
+
+    address: of a Ray cluster; None is this machine. on_row: called with each result. Raises Photo2AnimeError for what is
+    wrong with all of it; what is wrong with one photo is counted, and a row of the manifest.
+    """
+    named = styles or ("hayao",)
+    options = BatchOptions(str(source), str(dest), named, paint or PaintOptions(), write=write, address=address)
+    return paint_batch(options, on_row=on_row)
+
+
 def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = lambda progress: None) -> Summary:
     """Paints what options.source holds into options.dest, and tells how it went. on_row: called with each result.
 
@@ -40,6 +63,7 @@ def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = l
     Photo2AnimeError for what is wrong with all of it; what is wrong with one input is a row of the manifest.
     """
     began = time.perf_counter()
+    need("batch", "cluster", "ray", "pyarrow")
     source = listing.source_of(options.source, options.dest, options.column)
     dest = Store(options.dest)
     summary = Summary()
