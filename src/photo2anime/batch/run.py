@@ -48,8 +48,8 @@ def paint_files(
     """All photos of source painted into dest, in each style (hayao when none is named), as `photo2anime batch` does it;
     tells how it went. For all that the command takes: paint_batch(BatchOptions(...)), which this calls.
 
-    address: of a Ray cluster; None is this machine. on_row: called with each result. Raises Photo2AnimeError for what is
-    wrong with all of it; what is wrong with one photo is counted, and a row of the manifest.
+    address: of a Ray cluster; None is this machine. on_row: called with each result. Raises Photo2AnimeError for what
+    is wrong with all of it; what is wrong with one photo is counted, and a row of the manifest.
     """
     named = styles or ("hayao",)
     options = BatchOptions(str(source), str(dest), named, paint or PaintOptions(), write=write, address=address)
