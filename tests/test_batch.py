@@ -154,3 +154,24 @@ def test_limit_and_dry_run(tmp_path: Path, two_cores: None) -> None:
     assert not dest.exists()
     assert paint_batch(options_of(source, dest, limit=5)).painted == 5
     assert estimate(options_of(source, dest)).there == 5
+
+
+@pytest.mark.parametrize("faces", ["off", "auto"])
+def test_a_film_is_that_of_video(tmp_path: Path, two_cores: None, monkeypatch: pytest.MonkeyPatch, faces: str) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip, moving
+    from photo2anime.batch import films
+    from photo2anime.cli import main
+
+    monkeypatch.setattr(films, "PART_FRAMES", 16)
+    source, dest = tmp_path / "in", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    clip = make_clip(source / "deep" / "clip.mp4", moving(40), sound=1)
+    (source / "bad.mp4").write_bytes(b"no film")
+    options = BatchOptions(str(source), str(dest), ("cel",), PaintOptions(faces=faces))  # type: ignore[arg-type]
+    summary = paint_batch(options)
+    assert (summary.painted, summary.failed) == (1, 1)
+    alone = tmp_path / "alone.mp4"
+    assert main(["video", str(clip), "-s", "cel", "--faces", faces, "-o", str(alone), "--threads", "1"]) == 0
+    assert (dest / "deep" / "clip-cel.mp4").read_bytes() == alone.read_bytes()
+    assert not list((dest / films.WAITING).glob("*")) and paint_batch(options).there == 1

@@ -109,6 +109,11 @@ class Count:
     size: int = 0
     videos: int = 0
 
+    @property
+    def results(self) -> int:
+        """Of a batch in one style."""
+        return self.photos + self.videos
+
 
 def count(source: Source, limit: int | None) -> Count:
     """What there is to paint, without reading any of it."""
@@ -124,7 +129,7 @@ def count(source: Source, limit: int | None) -> Count:
             films += 1
         elif limit is None or found < limit:
             found, size = found + 1, size + job.size
-    return Count(found, size, films)
+    return Count(found, size, films if limit is None else 0)
 
 
 def _listed(_: pa.Table, source: Source, limit: int | None) -> Iterator[pa.Table]:

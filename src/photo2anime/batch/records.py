@@ -99,7 +99,7 @@ def schema_of(kind: type[DataclassInstance]) -> pa.Schema:
     import pyarrow as pa
 
     hints = get_type_hints(kind)
-    types = {int: pa.int64(), float: pa.float64(), str: pa.string(), Status: pa.string()}
+    types = {int: pa.int64(), float: pa.float64(), str: pa.string(), bytes: pa.binary(), Status: pa.string()}
     columns = {name: types[hints[name]] for name in (one.name for one in fields(kind))}
     return pa.schema(columns | ({"key": pa.uint64()} if "key" in columns else {}))
 

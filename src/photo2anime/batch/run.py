@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from photo2anime.batch.manifest import FOLDER, ManifestWriter, done_keys
 from photo2anime.batch.records import Row, Summary, records_of
 from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
-from photo2anime.batch.worker import Plan, Starts, Worker
+from photo2anime.batch.worker import Plan, Starts, Worker, is_done
 from photo2anime.commands.arguments import need
 from photo2anime.images.image_io import WriteOptions
 from photo2anime.options import BatchOptions, PaintOptions
@@ -71,7 +72,7 @@ def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = l
         plan = _plan(options, source, dest, crew)
         total = _Total(source, options.limit, len(plan.styles))
         writer = ManifestWriter(dest, _begin(plan, dest))
-        rows = _rows(listing.jobs(source, options.limit), plan, crew)
+        rows = _rows(source, plan, dest, crew)
         try:
             with closing(rows):
                 for row in rows:
@@ -107,7 +108,18 @@ def _begin(plan: Plan, dest: Store) -> str:
     return run
 
 
-def _rows(jobs: Dataset, plan: Plan, crew: Crew) -> Generator[Row, None, None]:
+def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew) -> Generator[Row, None, None]:
+    """All photos, then all videos."""
+    yield from _photos(listing.jobs(source, plan.options.limit), plan, crew)
+    if find_spec("av") and not source.is_list and plan.options.limit is None:
+        from photo2anime.batch.films import paint_films
+
+        done = done_keys(dest)
+        films = listing.videos(source)
+        yield from paint_films(films, plan, dest, crew, lambda row: is_done(row, done, dest))
+
+
+def _photos(jobs: Dataset, plan: Plan, crew: Crew) -> Generator[Row, None, None]:
     """What the workers did, in the order they finish. A worker that dies is started again, and its block with it."""
     import ray
 
@@ -140,5 +152,5 @@ class _Total:
         import ray
 
         if self.results is None and ray.wait([self.counting], timeout=0)[0]:
-            self.results = ray.get(self.counting).photos * self.styles
+            self.results = ray.get(self.counting).results * self.styles
         return self.results

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,9 +85,32 @@ class Store:
         found: FileInfo = _tried(lambda: self.files.get_file_info(self._path(below)), "looked for")
         return str(found.type.name) != "NotFound"
 
-    def remove(self, below: str) -> None:
-        """Deletes a file."""
-        _tried(lambda: self.files.delete_file(self._path(below)), "deleted")
+    def fetch(self, below: str, file: Path) -> None:
+        """Copies a file of any size to this machine."""
+
+        def once() -> None:
+            with self.files.open_input_stream(self._path(below)) as source, open(file, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+        _tried(once, "read")
+
+    def send(self, file: Path, below: str) -> None:
+        """Copies a file of any size from this machine, whole or not at all."""
+        target = f"{below}.part" if self.is_local else below
+
+        def once() -> None:
+            if self.is_local:
+                self.files.create_dir(os.path.dirname(self._path(below)))
+            with open(file, "rb") as source, self.files.open_output_stream(self._path(target)) as stream:
+                shutil.copyfileobj(source, stream, 1 << 20)
+            if self.is_local:
+                self.files.move(self._path(target), self._path(below))
+
+        _tried(once, "written")
+
+    def remove_folder(self, below: str) -> None:
+        """Deletes a folder and all in it."""
+        _tried(lambda: self.files.delete_dir(self._path(below)), "deleted")
 
     def walk(self, folder: str = "") -> Iterator[Entry]:
         """Every file below a folder, hidden ones and links to folders left out; one folder's names in memory at a

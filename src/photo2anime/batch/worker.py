@@ -85,7 +85,6 @@ class Worker:
         self.source = Store(plan.source) if plan.source is not None else None
         self.stylizers = {style.name: load(plan.options, style, plan.device) for style in plan.styles}
         self.done: NDArray[np.uint64] = ray.get(plan.done)
-        self.own_name = f"{socket.gethostname()}:{os.getpid()}"
 
     def __call__(self, block: pa.Table) -> pa.Table:
         jobs = records_of(Job, block)
@@ -114,9 +113,7 @@ class Worker:
                     yield Piece(job, style, replace(row, size=len(content), sha256=digest), content)
 
     def _is_done(self, row: Row) -> bool:
-        place = int(np.searchsorted(self.done, np.uint64(row.key)))
-        known = place < len(self.done) and int(self.done[place]) == row.key
-        return known and bool(self.dest.size(row.target))
+        return is_done(row, self.done, self.dest)
 
     def _painted(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
         picture, of = None, None  # the last photo decoded, for its other styles
@@ -164,7 +161,18 @@ class Worker:
                 row = _failed(row, error)
         if row.status != "there":
             self.plan.starts.end.remote(row.key)
-        return replace(row, worker=self.own_name, time=time.time())
+        return replace(row, worker=worker_name(), time=time.time())
+
+
+def is_done(row: Row, done: NDArray[np.uint64], dest: Store) -> bool:
+    """Whether a result is known and there. done: sorted keys."""
+    place = int(np.searchsorted(done, np.uint64(row.key)))
+    return place < len(done) and int(done[place]) == row.key and bool(dest.size(row.target))
+
+
+def worker_name() -> str:
+    """Host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def load(options: BatchOptions, style: BatchStyle, device: str) -> Stylizer:
