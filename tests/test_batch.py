@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -175,3 +177,31 @@ def test_a_film_is_that_of_video(tmp_path: Path, two_cores: None, monkeypatch: p
     assert main(["video", str(clip), "-s", "cel", "--faces", faces, "-o", str(alone), "--threads", "1"]) == 0
     assert (dest / "deep" / "clip-cel.mp4").read_bytes() == alone.read_bytes()
     assert not list((dest / films.WAITING).glob("*")) and paint_batch(options).there == 1
+
+
+def test_shards(tmp_path: Path, two_cores: None) -> None:
+    source, dest = tmp_path / "in", tmp_path / "out"
+    photos = photos_in(tmp_path / "photos", 5)
+    source.mkdir()
+    with tarfile.open(source / "000.tar", "w") as pack:
+        for number, file in enumerate(sorted(photos.rglob("*.png"))):
+            pack.add(file, f"{number:03}.png")
+            pack.add(file.parent, f"{number:03}.d", recursive=False)
+            caption = tarfile.TarInfo(f"{number:03}.txt")
+            caption.size = 5
+            pack.addfile(caption, io.BytesIO(b"coast"))
+    whole = (source / "000.tar").read_bytes()
+    (source / "cut.tar").write_bytes(whole[: len(whole) // 2])
+    summary = paint_batch(options_of(source, dest))
+    assert summary.packed == 1 and summary.painted == 5 and summary.failed == 1
+    with tarfile.open(dest / "000-cel.tar") as pack:
+        assert pack.getnames() == [f"{number:03}.{kind}" for number in range(5) for kind in ("png", "txt")]
+        painted = pack.extractfile("002.png")
+        assert painted is not None
+        content = painted.read()
+    paint_batch(options_of(photos, tmp_path / "files"))
+    file = sorted(photos.rglob("*.png"))[2].relative_to(photos).with_suffix("")
+    assert (tmp_path / "files" / f"{file}-cel.png").read_bytes() == content
+    assert not (dest / "cut-cel.tar").exists()
+    again = paint_batch(options_of(source, dest))
+    assert (again.painted, again.there, again.failed) == (0, 1, 1)

@@ -50,6 +50,7 @@ LAYERS = {  # each module or room may import those of lower rank, and a room wha
     "batch.manifest": 10,
     "batch.worker": 11,
     "batch.styles": 12,
+    "batch.shards": 12,
     "batch.films": 12,
     "batch.report": 12,
     "batch.run": 13,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ray.data import Dataset
 
-Kind = Literal["folder", "csv", "parquet", "shards"]
+Kind = Literal["folder", "csv", "parquet"]
 LISTS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 COLUMNS = ("address", "path", "url", "uri", "file", "image", "key")  # of a list, the first that it has
 JOBS_A_BLOCK = 8  # what one call of a worker paints, and what its death can cost
@@ -43,7 +43,7 @@ class Source:
     def kind(self) -> Kind:
         """By the name alone."""
         suffix = PurePosixPath(urlsplit(self.address).path).suffix.lower()
-        return LISTS.get(suffix, "shards" if suffix == ".tar" else "folder")  # type: ignore[return-value]
+        return LISTS.get(suffix, "folder")  # type: ignore[return-value]
 
     @property
     def is_list(self) -> bool:
@@ -58,6 +58,8 @@ class Source:
 def source_of(source: str, dest: str, column: str | None) -> Source:
     """SOURCE, with DEST set aside where it lies below. Raises Photo2AnimeError when they are the same folder."""
     source, dest = absolute(source), absolute(dest)
+    if source.lower().endswith(".tar"):
+        raise Photo2AnimeError(f"{source} is one shard; give the folder of shards")
     if not Store(source).exists():
         raise Photo2AnimeError(f"{source}: there is nothing; check the name")
     inside = f"{source.rstrip('/')}/"
@@ -69,6 +71,11 @@ def source_of(source: str, dest: str, column: str | None) -> Source:
 def photos(source: Source) -> Iterator[Job]:
     """Every photo of a folder."""
     return _files(source, READABLE)
+
+
+def shards(source: Source) -> Iterator[Job]:
+    """Every tar file of a folder, or SOURCE itself."""
+    return _files(source, {".tar"})
 
 
 def videos(source: Source) -> Iterator[Job]:
@@ -181,6 +188,14 @@ def below_of(address: str) -> str:
     return "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", ".", ".."))
 
 
+def suffix_of(name: str, suffix: str | None) -> str:
+    """The extension of a result, with its dot: suffix, else the photo's own, else that of the nearest format."""
+    own = PurePosixPath(name).suffix
+    if own.lower() in FORMATS and (suffix is None or own.lower() == suffix):
+        return own
+    return suffix or (".jpg" if own.lower() in _BECOME_JPEG else ".png")
+
+
 def target_of(job: Job, style: str, suffix: str | None, name_as: str) -> str:
     """What a result is called below DEST, from its input's name alone, so that every machine says the same.
 
@@ -188,10 +203,6 @@ def target_of(job: Job, style: str, suffix: str | None, name_as: str) -> str:
     a-heic-hayao.jpg), or it might meet the result of an a.jpg.
     """
     place = PurePosixPath(job.below)
-    own = place.suffix
-    if own.lower() in FORMATS and (suffix is None or own.lower() == suffix):
-        stem, ext = place.stem, own
-    else:
-        ext = suffix or (".jpg" if own.lower() in _BECOME_JPEG else ".png")
-        stem = f"{place.stem}-{own[1:].lower()}" if own else place.stem
+    own, ext = place.suffix, suffix_of(job.below, suffix)
+    stem = place.stem if own.lower() in ("", ext.lower()) else f"{place.stem}-{own[1:].lower()}"
     return str(place.parent / name_as.format(stem=stem, style=style, ext=ext))

@@ -66,7 +66,7 @@ def done_keys(dest: Store) -> NDArray[np.uint64]:
     found = [np.empty(0, np.uint64)]
     for part in read_parts(dest, ["key", "status"]):
         keys = part["key"].to_numpy()
-        found.append(keys[part["status"].to_numpy() == "painted"])
+        found.append(keys[np.isin(part["status"].to_numpy(), ("painted", "packed"))])
     return np.unique(np.concatenate(found))
 
 

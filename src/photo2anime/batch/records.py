@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Record = TypeVar("Record", bound=DataclassInstance)
 
-Status = Literal["painted", "there", "failed"]
+Status = Literal["painted", "there", "failed", "packed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class BatchStyle:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input in one style, as the manifest has it; what is "there" already is only counted, not written.
+    """One input in one style, as the manifest has it; what is "there" already is only counted, not written;
+    "packed" is a tar shard that is complete.
 
     key: BatchStyle.key. size, sha256: of the bytes that were read. target: below DEST. seconds: of painting, without
     reading and writing. worker: host and process. time: seconds since 1970 when it was done.
@@ -76,11 +77,12 @@ class Row:
 
 @dataclass(slots=True)
 class Summary:
-    """How a batch went. seconds: the whole run; startup: of it, until the first result came."""
+    """How a batch went. seconds: the whole run; startup: of it, until the first result came. packed: shards."""
 
     painted: int = 0
     there: int = 0
     failed: int = 0
+    packed: int = 0
     seconds: float = 0.0
     startup: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)

@@ -37,6 +37,8 @@ class Told:
 
     def add(self, row: Row) -> None:
         """Counts one row; rows come in the order they were written."""
+        if row.status == "packed":
+            return
         if row.status == "failed":
             self.failed[row.address, row.style] = row.reason
             return
@@ -44,7 +46,7 @@ class Told:
         painted, seconds = self.styles.get(row.style, (0, 0.0))
         self.styles[row.style] = (painted + 1, seconds + row.seconds)
         self.workers[row.worker] += 1
-        if len(self.samples) < _SAMPLES:
+        if len(self.samples) < _SAMPLES and ".tar/" not in row.target:
             self.samples.append(row)
 
 

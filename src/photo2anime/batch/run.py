@@ -16,7 +16,8 @@ from photo2anime import __version__
 from photo2anime.batch import listing
 from photo2anime.batch.cluster import Crew, own_errors, started
 from photo2anime.batch.manifest import FOLDER, ManifestWriter, done_keys
-from photo2anime.batch.records import Row, Summary, records_of
+from photo2anime.batch.records import Job, Row, Summary, records_of, table_of
+from photo2anime.batch.shards import ShardWorker
 from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
 from photo2anime.batch.worker import Plan, Starts, Worker, is_done
@@ -109,8 +110,14 @@ def _begin(plan: Plan, dest: Store) -> str:
 
 
 def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew) -> Generator[Row, None, None]:
-    """All photos, then all videos."""
-    yield from _photos(listing.jobs(source, plan.options.limit), plan, crew)
+    """All photos, then all shards, then all videos."""
+    yield from _painted(listing.jobs(source, plan.options.limit), Worker, listing.JOBS_A_BLOCK, plan, crew)
+    shards = [] if source.is_list or plan.options.limit else list(listing.shards(source))
+    if shards:
+        import ray
+
+        one_each = ray.data.from_arrow([table_of(Job, [job]) for job in shards])
+        yield from _painted(one_each, ShardWorker, 1, plan, crew)
     if find_spec("av") and not source.is_list and plan.options.limit is None:
         from photo2anime.batch.films import paint_films
 
@@ -119,14 +126,16 @@ def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew) -> Genera
         yield from paint_films(films, plan, dest, crew, lambda row: is_done(row, done, dest))
 
 
-def _photos(jobs: Dataset, plan: Plan, crew: Crew) -> Generator[Row, None, None]:
+def _painted(
+    jobs: Dataset, worker: type[Worker], jobs_a_call: int, plan: Plan, crew: Crew
+) -> Generator[Row, None, None]:
     """What the workers did, in the order they finish. A worker that dies is started again, and its block with it."""
     import ray
 
     painted = jobs.map_batches(
-        Worker,
+        worker,
         fn_constructor_args=(plan,),
-        batch_size=listing.JOBS_A_BLOCK,
+        batch_size=jobs_a_call,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=crew.workers),
         num_cpus=0 if crew.gpus else 1,

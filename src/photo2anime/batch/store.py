@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from photo2anime.images.image_io import why_not_written
@@ -84,6 +84,11 @@ class Store:
         """Whether there is a file or a folder of that name."""
         found: FileInfo = _tried(lambda: self.files.get_file_info(self._path(below)), "looked for")
         return str(found.type.name) != "NotFound"
+
+    def stream(self, below: str) -> IO[bytes]:
+        """A file to be read once from its beginning; close it. Raises Photo2AnimeError when it cannot be opened."""
+        opened: IO[bytes] = _tried(lambda: self.files.open_input_stream(self._path(below)), "read")
+        return opened
 
     def fetch(self, below: str, file: Path) -> None:
         """Copies a file of any size to this machine."""

@@ -116,24 +116,31 @@ class Worker:
         return is_done(row, self.done, self.dest)
 
     def _painted(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
-        picture, of = None, None  # the last photo decoded, for its other styles
+        picture: Picture | None = None  # the last photo decoded, for its other styles
+        of: Job | None = None
         for piece in pieces:
             if piece.row.status == "painted":
-                started = time.perf_counter()
-                try:
-                    self._refuse_deadly(piece)
-                    if picture is None or of != piece.job:
-                        picture, of = self._decoded(piece.content), piece.job
-                    piece.picture = self._paint(piece.style, picture)
-                    height, width = piece.picture.rgb.shape[:2]
-                    took = time.perf_counter() - started
-                    piece.row = replace(piece.row, width=width, height=height, seconds=took)
-                except (Photo2AnimeError, MemoryError) as error:
-                    piece.row = _failed(piece.row, error)
-                except Exception as error:  # noqa: BLE001  whatever one photo does, the others go on
-                    piece.row = _failed(piece.row, Photo2AnimeError(f"{type(error).__name__}: {error}"))
-                piece.content = b""
+                picture = self._paint_piece(piece, picture if of == piece.job else None)
+                of = piece.job
             yield piece
+
+    def _paint_piece(self, piece: Piece, picture: Picture | None) -> Picture | None:
+        """Puts the painting, or why there is none, into the piece; the photo, for its other styles. picture: the photo
+        where it is decoded already.
+        """
+        started = time.perf_counter()
+        try:
+            self._refuse_deadly(piece)
+            picture = picture or self._decoded(piece.content)
+            piece.picture = self._paint(piece.style, picture)
+            height, width = piece.picture.rgb.shape[:2]
+            piece.row = replace(piece.row, width=width, height=height, seconds=time.perf_counter() - started)
+        except (Photo2AnimeError, MemoryError) as error:
+            piece.row = failed_row(piece.row, error)
+        except Exception as error:  # noqa: BLE001  whatever one photo does, the others go on
+            piece.row = failed_row(piece.row, Photo2AnimeError(f"{type(error).__name__}: {error}"))
+        piece.content = b""
+        return picture
 
     def _refuse_deadly(self, piece: Piece) -> None:
         """Raises Photo2AnimeError for an input that has ended its worker again and again."""
@@ -158,7 +165,7 @@ class Worker:
             try:
                 self.dest.write(row.target, encode_image(piece.picture, write_options(self.options, row.target)))
             except (Photo2AnimeError, MemoryError) as error:
-                row = _failed(row, error)
+                row = failed_row(row, error)
         if row.status != "there":
             self.plan.starts.end.remote(row.key)
         return replace(row, worker=worker_name(), time=time.time())
@@ -202,6 +209,7 @@ def write_options(options: BatchOptions, target: str) -> WriteOptions:
     return replace(write, format=FORMATS[f".{target.rpartition('.')[2].lower()}"])
 
 
-def _failed(row: Row, error: Exception) -> Row:
+def failed_row(row: Row, error: Exception) -> Row:
+    """The row of what could not be painted."""
     told = MemoryRanOutError() if isinstance(error, MemoryError) else error
     return replace(row, status="failed", reason=str(told))

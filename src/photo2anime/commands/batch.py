@@ -32,7 +32,7 @@ def add_batch_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p = commands.add_parser(
         "batch",
         help="paint any number of photos, on this machine or on a cluster",
-        description="Paints all photos of SOURCE into DEST. The same command again does only what is missing.",
+        description="Paints all photos and videos of SOURCE into DEST. The same command again does only what is missing.",
         **examples(
             "batch photos/ painted/ -s hayao",
             "batch s3://bucket/photos s3://bucket/painted -s hayao,shinkai",
@@ -41,7 +41,11 @@ def add_batch_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
             "batch s3://bucket/photos s3://bucket/painted --address auto",
         ),
     )
-    p.add_argument("source", metavar="SOURCE", help="a folder, s3://, gs:// or az://, or a .csv or .parquet list")
+    p.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder or s3://, gs://, az://: photos, videos, .tar shards; or a .csv or .parquet list",
+    )
     p.add_argument("dest", metavar="DEST", help="a folder or an address, for the results and their manifest")
     add_style_argument(p)
     add_look_arguments(p)
