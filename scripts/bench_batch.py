@@ -4,7 +4,7 @@
     python scripts/bench_batch.py --photos 20000 --size 256x256 --memory
 
 The first compares with processes that paint photos they hold in memory, before and after the batch, because a machine
-has moods. The second prints the driver's memory as photos go by. Prints Markdown.
+has moods; and in core-seconds too, of all processes that a batch has, which others on the machine change little. The second prints the driver's memory as photos go by. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +40,19 @@ stylizer = LoadOptions().stylizer("hayao")
 stylizer.paint_picture(photos[0])
 print("ready", flush=True)
 sys.stdin.readline()
-started = time.time()
+started, spent = time.time(), time.process_time()
 for number in range(count):
     stylizer.paint_picture(photos[number % len(photos)])
-print(time.time() - started)
+print(time.time() - started, time.process_time() - spent)
 """
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a batch did. rate: photos a second from the first result to the last. memory: (photos, MB) of the driver."""
+    """What a batch did. rate, core_seconds: of a photo, from the first result to the last. memory: (photos, MB) of the driver."""
 
     rate: float
+    core_seconds: float
     startup: float
     seconds: float
     failed: int
@@ -71,8 +73,16 @@ def make_photos(folder: Path, count: int, width: int, height: int) -> None:
         larger.crop((left, top, left + width, top + height)).save(place / f"{number:06}.jpg", quality=90)
 
 
-def bare_rate(files: list[Path], processes: int, count: int) -> float:
-    """Photos a second that so many processes paint together, without reading or writing; count: photos each."""
+@dataclass(frozen=True)
+class Bare:
+    """Photos a second of all processes together, and core-seconds of one photo."""
+
+    rate: float
+    core_seconds: float
+
+
+def bare(files: list[Path], processes: int, count: int) -> Bare:
+    """So many processes that paint, without reading or writing. count: photos each."""
     command = [sys.executable, "-c", BARE, str(count), *map(str, files)]
     running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
@@ -83,21 +93,36 @@ def bare_rate(files: list[Path], processes: int, count: int) -> float:
         assert one.stdin is not None
         one.stdin.write("go\n")
         one.stdin.flush()
-    return sum(count / float(one.communicate()[0]) for one in running)
+    told = [tuple(map(float, one.communicate()[0].split())) for one in running]
+    return Bare(sum(count / took for took, _ in told), sum(spent for _, spent in told) / count / processes)
+
+
+def core_seconds(process: psutil.Process) -> float:
+    """What it and all below it have spent so far."""
+    spent = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):
+            times = one.cpu_times()
+            spent += times.user + times.system
+    return spent
 
 
 def run_batch(source: Path, dest: Path) -> Batch:
     """One batch with the usual options."""
     process, memory = psutil.Process(), list[tuple[int, float]]()
+    spent: list[tuple[int, float]] = []
 
     def on_row(progress: Progress) -> None:
+        if len(spent) < 1 or progress.summary.done % 10 == 0:
+            spent.append((progress.summary.done, core_seconds(process)))
         if progress.summary.done % 100 == 0:
             memory.append((progress.summary.done, process.memory_info().rss / 1e6))
 
     summary = paint_batch(BatchOptions(str(source), str(dest)), on_row=on_row)
     times = [row.time for row in read_manifest(str(dest)) if row.status == "painted"]
     rate = (len(times) - 1) / (max(times) - min(times))
-    return Batch(rate, summary.startup, summary.seconds, summary.failed, memory)
+    (first, before), (last, after) = spent[0], spent[-1]
+    return Batch(rate, (after - before) / (last - first), summary.startup, summary.seconds, summary.failed, memory)
 
 
 def main() -> None:
@@ -115,14 +140,18 @@ def main() -> None:
         make_photos(source, args.photos, width, height)
         sample = sorted(source.rglob("*.jpg"))[:24]
         each = max(1, min(args.photos, 200) // cores)
-        before = 0.0 if args.memory else bare_rate(sample, cores, each)
+        before = None if args.memory else bare(sample, cores, each)
         done = run_batch(source, Path(place, "out"))
-        after = 0.0 if args.memory else bare_rate(sample, cores, each)
+        after = None if args.memory else bare(sample, cores, each)
     print("| | |\n|---|---|")
-    if not args.memory:
-        bare = (before + after) / 2
-        print(f"| bare processes, before and after | {before:.3f}, {after:.3f} photos a second |")
-        print(f"| batch | {done.rate:.3f} photos a second, {done.rate / bare:.2f} of bare |")
+    if before is not None and after is not None:
+        rate, spent = (before.rate + after.rate) / 2, (before.core_seconds + after.core_seconds) / 2
+        print(f"| bare, before and after | {before.rate:.2f}, {after.rate:.2f} photos a second |")
+        print(f"| bare, before and after | {before.core_seconds:.4f}, {after.core_seconds:.4f} core-seconds a photo |")
+        print(f"| batch | {done.rate:.2f} photos a second, {done.rate / rate:.2f} of bare |")
+        print(
+            f"| batch, all its processes | {done.core_seconds:.4f} core-seconds, {spent / done.core_seconds:.2f} of bare |"
+        )
     print(f"| start until the first result | {done.startup:.1f} s |\n| whole run | {done.seconds:.1f} s |")
     print(f"| failed | {done.failed} |")
     for count, megabytes in done.memory[:: max(1, len(done.memory) // 10)]:

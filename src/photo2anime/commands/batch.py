@@ -32,7 +32,7 @@ def add_batch_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p = commands.add_parser(
         "batch",
         help="paint any number of photos, on this machine or on a cluster",
-        description="Paints all photos and videos of SOURCE into DEST. The same command again does only what is missing.",
+        description="Paints all that SOURCE holds into DEST. The same command again does only what is missing.",
         **examples(
             "batch photos/ painted/ -s hayao",
             "batch s3://bucket/photos s3://bucket/painted -s hayao,shinkai",
