@@ -49,10 +49,12 @@ print(time.time() - started, time.process_time() - spent)
 
 @dataclass(frozen=True)
 class Batch:
-    """What a batch did. rate, core_seconds: of a photo, from the first result to the last. memory: (photos, MB) of the driver."""
+    """What a batch did. rate: photos a second from the first result to the last. spent: core-seconds until the last.
+    memory: (photos, MB) of the driver.
+    """
 
     rate: float
-    core_seconds: float
+    spent: float
     startup: float
     seconds: float
     failed: int
@@ -110,19 +112,19 @@ def core_seconds(process: psutil.Process) -> float:
 def run_batch(source: Path, dest: Path) -> Batch:
     """One batch with the usual options."""
     process, memory = psutil.Process(), list[tuple[int, float]]()
-    spent: list[tuple[int, float]] = []
+    before, spent = core_seconds(process), 0.0
 
     def on_row(progress: Progress) -> None:
-        if len(spent) < 1 or progress.summary.done % 10 == 0:
-            spent.append((progress.summary.done, core_seconds(process)))
+        nonlocal spent
+        if progress.summary.done % 100 == 0:
+            spent = core_seconds(process) - before
         if progress.summary.done % 100 == 0:
             memory.append((progress.summary.done, process.memory_info().rss / 1e6))
 
     summary = paint_batch(BatchOptions(str(source), str(dest)), on_row=on_row)
     times = [row.time for row in read_manifest(str(dest)) if row.status == "painted"]
     rate = (len(times) - 1) / (max(times) - min(times))
-    (first, before), (last, after) = spent[0], spent[-1]
-    return Batch(rate, (after - before) / (last - first), summary.startup, summary.seconds, summary.failed, memory)
+    return Batch(rate, spent, summary.startup, summary.seconds, summary.failed, memory)
 
 
 def main() -> None:
@@ -143,15 +145,16 @@ def main() -> None:
         before = None if args.memory else bare(sample, cores, each)
         done = run_batch(source, Path(place, "out"))
         after = None if args.memory else bare(sample, cores, each)
+        again = None if args.memory else run_batch(source, Path(place, "out"))  # all but the painting
     print("| | |\n|---|---|")
-    if before is not None and after is not None:
+    if before is not None and after is not None and again is not None:
         rate, spent = (before.rate + after.rate) / 2, (before.core_seconds + after.core_seconds) / 2
+        own = (done.spent - again.spent) / args.photos
         print(f"| bare, before and after | {before.rate:.2f}, {after.rate:.2f} photos a second |")
         print(f"| bare, before and after | {before.core_seconds:.4f}, {after.core_seconds:.4f} core-seconds a photo |")
         print(f"| batch | {done.rate:.2f} photos a second, {done.rate / rate:.2f} of bare |")
-        print(
-            f"| batch, all its processes | {done.core_seconds:.4f} core-seconds, {spent / done.core_seconds:.2f} of bare |"
-        )
+        print(f"| batch, without its start | {own:.4f} core-seconds a photo, {spent / own:.2f} of bare |")
+        print(f"| again, with nothing to do | {again.spent:.1f} core-seconds, {again.seconds:.1f} s |")
     print(f"| start until the first result | {done.startup:.1f} s |\n| whole run | {done.seconds:.1f} s |")
     print(f"| failed | {done.failed} |")
     for count, megabytes in done.memory[:: max(1, len(done.memory) // 10)]:
