@@ -4,7 +4,9 @@
     python scripts/bench_batch.py --photos 20000 --size 256x256 --memory
 
 The first compares with processes that paint photos they hold in memory, before and after the batch, because a machine
-has moods; and in core-seconds too, of all processes that a batch has, which others on the machine change little. The second prints the driver's memory as photos go by. Prints Markdown.
+has moods; and in core-seconds too, of all processes that a batch has, which others on the machine change little. The
+second prints the driver's memory as photos go by. --sizes prints the core-seconds of one photo, by its size, for
+estimates. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from PIL import Image
 
 from photo2anime.batch.manifest import read_manifest
 from photo2anime.batch.run import Progress, paint_batch
+from photo2anime.images.image_io import WriteOptions, encode_image, read_image
 from photo2anime.inference.runtime import cpu_features, cpu_threads
-from photo2anime.options import BatchOptions
+from photo2anime.options import BatchOptions, LoadOptions
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+SIZES = ((640, 480), (1600, 1200), (4000, 3000))
 BARE = """
 import os, sys, time
 os.environ["PHOTO2ANIME_THREADS"] = "1"
@@ -118,7 +122,6 @@ def run_batch(source: Path, dest: Path) -> Batch:
         nonlocal spent
         if progress.summary.done % 100 == 0:
             spent = core_seconds(process) - before
-        if progress.summary.done % 100 == 0:
             memory.append((progress.summary.done, process.memory_info().rss / 1e6))
 
     summary = paint_batch(BatchOptions(str(source), str(dest)), on_row=on_row)
@@ -127,12 +130,49 @@ def run_batch(source: Path, dest: Path) -> Batch:
     return Batch(rate, spent, summary.startup, summary.seconds, summary.failed, memory)
 
 
+def print_sizes() -> None:
+    """What one photo takes on one core, read from and written to memory."""
+    os.environ["PHOTO2ANIME_THREADS"] = "1"
+    print(
+        "| photo | bytes | int8, core-seconds | float32, core-seconds | of it reading and writing |\n|---|---|---|---|---|"
+    )
+    with tempfile.TemporaryDirectory() as place:
+        for width, height in SIZES:
+            folder = Path(place, f"{width}x{height}")
+            make_photos(folder, 6, width, height)
+            files = [file.read_bytes() for file in sorted(folder.rglob("*.jpg"))]
+            took = {precision: _mean_seconds(files, precision) for precision in ("int8", "float32")}
+            size = sum(map(len, files)) / len(files)
+            whole = " | ".join(f"{sum(took[precision]):.3f}" for precision in took)
+            print(f"| {width}x{height} | {size / 1e3:.0f} kB | {whole} | {took['int8'][1]:.3f} |", flush=True)
+
+
+def _mean_seconds(files: list[bytes], precision: str) -> tuple[float, float]:
+    """Core-seconds a photo: painting; reading and writing."""
+    stylizer = LoadOptions(precision=precision).stylizer("hayao")  # type: ignore[arg-type]
+    stylizer.paint_picture(read_image(files[0]))
+    painting = other = 0.0
+    for content in files:
+        began = time.process_time()
+        picture = read_image(content)
+        read = time.process_time()
+        painted = stylizer.paint_picture(picture).picture
+        done = time.process_time()
+        encode_image(painted, WriteOptions())
+        painting, other = painting + done - read, other + read - began + time.process_time() - done
+    return painting / len(files), other / len(files)
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--photos", type=int, default=2000)
     p.add_argument("--size", default="640x480")
     p.add_argument("--memory", action="store_true", help="only the driver's memory, no comparison")
+    p.add_argument("--sizes", action="store_true", help="only what one photo takes, by its size")
     args = p.parse_args()
+    if args.sizes:
+        print_sizes()
+        return
     width, height = map(int, args.size.split("x"))
     cores = cpu_threads()
     vnni = "with" if any("vnni" in name for name in cpu_features()) else "without"
