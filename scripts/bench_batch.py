@@ -133,9 +133,8 @@ def run_batch(source: Path, dest: Path) -> Batch:
 def print_sizes() -> None:
     """What one photo takes on one core, read from and written to memory."""
     os.environ["PHOTO2ANIME_THREADS"] = "1"
-    print(
-        "| photo | bytes | int8, core-seconds | float32, core-seconds | of it reading and writing |\n|---|---|---|---|---|"
-    )
+    print("| photo | bytes | int8, core-seconds | float32, core-seconds | of it reading and writing |")
+    print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
         for width, height in SIZES:
             folder = Path(place, f"{width}x{height}")
