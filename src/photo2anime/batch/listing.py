@@ -115,6 +115,7 @@ class Count:
     photos: int = 0
     size: int = 0
     videos: int = 0
+    shards: int = 0
 
     @property
     def results(self) -> int:
@@ -130,13 +131,16 @@ def count(source: Source, limit: int | None) -> Count:
         store = Store(source.address)
         rows = ds.dataset(store.root, filesystem=store.files, format=source.kind).count_rows()
         return Count(rows if limit is None else min(rows, limit))
-    found = size = films = 0
-    for job in _files(source, READABLE | VIDEO_SUFFIXES):
-        if PurePosixPath(job.below).suffix.lower() in VIDEO_SUFFIXES:
+    found = size = films = packs = 0
+    for job in _files(source, {".tar", *READABLE, *VIDEO_SUFFIXES}):
+        suffix = PurePosixPath(job.below).suffix.lower()
+        if suffix in VIDEO_SUFFIXES:
             films += 1
+        elif suffix == ".tar":
+            packs += 1
         elif limit is None or found < limit:
             found, size = found + 1, size + job.size
-    return Count(found, size, films if limit is None else 0)
+    return Count(found, size, films, packs) if limit is None else Count(found, size)
 
 
 def _listed(_: pa.Table, source: Source, limit: int | None) -> Iterator[pa.Table]:

@@ -73,7 +73,7 @@ def paint_batch(options: BatchOptions, *, on_row: Callable[[Progress], None] = l
         plan = _plan(options, source, dest, crew)
         total = _Total(source, options.limit, len(plan.styles))
         writer = ManifestWriter(dest, _begin(plan, dest))
-        rows = _rows(source, plan, dest, crew)
+        rows = _rows(source, plan, dest, crew, total)
         try:
             with closing(rows):
                 for row in rows:
@@ -109,16 +109,22 @@ def _begin(plan: Plan, dest: Store) -> str:
     return run
 
 
-def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew) -> Generator[Row, None, None]:
+def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew, total: _Total) -> Generator[Row, None, None]:
     """All photos, then all shards, then all videos."""
     yield from _painted(listing.jobs(source, plan.options.limit), Worker, listing.JOBS_A_BLOCK, plan, crew)
-    shards = [] if source.is_list or plan.options.limit else list(listing.shards(source))
-    if shards:
+    found = total.found()
+    if found.shards:
         import ray
 
+        shards = listing.shards(source)
         one_each = ray.data.from_arrow([table_of(Job, [job]) for job in shards])
         yield from _painted(one_each, ShardWorker, 1, plan, crew)
-    if find_spec("av") and not source.is_list and plan.options.limit is None:
+    if found.videos and not find_spec("av"):
+        reason = "videos need av: pip install 'photo2anime[video]'"
+        for job in listing.videos(source):
+            for style in plan.styles:
+                yield Row(job.address, style.name, "failed", style.key(job), reason=reason)
+    elif found.videos:
         from photo2anime.batch.films import paint_films
 
         done = done_keys(dest)
@@ -155,6 +161,14 @@ class _Total:
         self.counting: Any = ray.remote(num_cpus=0)(listing.count).remote(source, limit)
         self.styles = styles
         self.results: int | None = None
+
+    def found(self) -> listing.Count:
+        """What there is, as soon as it is counted."""
+        import ray
+
+        with own_errors():
+            counted: listing.Count = ray.get(self.counting)
+        return counted
 
     def known(self) -> int | None:
         """The number, once it is known."""
