@@ -147,14 +147,22 @@ def test_what_is_wrong_with_all_of_it(tmp_path: Path, two_cores: None) -> None:
             paint_batch(wrong)
 
 
-def test_limit_and_dry_run(tmp_path: Path, two_cores: None) -> None:
+def test_limit_dry_run_and_report(tmp_path: Path, two_cores: None) -> None:
     from photo2anime.batch.estimate import estimate
+    from photo2anime.batch.report import write_report
 
     source, dest = photos_in(tmp_path / "in", 20), tmp_path / "out"
     guess = estimate(options_of(source, dest))
     assert (guess.photos, guess.results, guess.there) == (20, 20, 0) and guess.size > 0 and guess.seconds > 0
     assert not dest.exists()
-    assert paint_batch(options_of(source, dest, limit=5)).painted == 5
+    summary = paint_batch(options_of(source, dest, limit=5))
+    assert summary.painted == 5
+    for name in ("how.html", "how.md"):
+        write_report(options_of(source, dest), summary, str(tmp_path / name))
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "5 painted" in text and ("how-samples.jpg" in text or "data:image/jpeg;base64," in text)
+    with Image.open(tmp_path / "how-samples.jpg") as sheet:
+        assert sheet.size == (1280, 960)  # five pairs, two beside one another
     assert estimate(options_of(source, dest)).there == 5
 
 
