@@ -81,7 +81,6 @@ class ShardWorker(Worker):
                     member.info.size = len(content)
                     pack.addfile(member.info, io.BytesIO(content))
                 if row is not None:
-                    self.plan.starts.end.remote(row.key)
                     yield replace(row, worker=worker_name(), time=time.time())
 
     def _done_members(self, members: Generator[Member, None, None]) -> Generator[Member, None, None]:

@@ -139,6 +139,7 @@ class Worker:
             piece.row = failed_row(piece.row, error)
         except Exception as error:  # noqa: BLE001  whatever one photo does, the others go on
             piece.row = failed_row(piece.row, Photo2AnimeError(f"{type(error).__name__}: {error}"))
+        self.plan.starts.end.remote(piece.row.key)  # before the next one begins, which may be the deadly one
         piece.content = b""
         return picture
 
@@ -166,8 +167,6 @@ class Worker:
                 self.dest.write(row.target, encode_image(piece.picture, write_options(self.options, row.target)))
             except (Photo2AnimeError, MemoryError) as error:
                 row = failed_row(row, error)
-        if row.status != "there":
-            self.plan.starts.end.remote(row.key)
         return replace(row, worker=worker_name(), time=time.time())
 
 
