@@ -47,5 +47,5 @@ clean:
 	@touch $@
 
 .venv/develop: .venv/runtime
-	$(PIP) -e '.[app,train,video,dev]'
+	$(PIP) -e '.[app,cluster,train,video,dev]'
 	@touch $@

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from photo2anime.batch.run import paint_files
     from photo2anime.painting.stylizer import Stylizer
     from photo2anime.styles import list_styles
     from photo2anime.types import Photo2AnimeError
 
 __version__ = "0.4.0"
-__all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles"]
+__all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles", "paint_files"]
 
-_HOME = {"Stylizer": "painting.stylizer", "list_styles": "styles", "Photo2AnimeError": "types"}
+_HOME = {
+    "Photo2AnimeError": "types",
+    "Stylizer": "painting.stylizer",
+    "list_styles": "styles",
+    "paint_files": "batch.run",
+}
 
 
 def __getattr__(name: str) -> Any:

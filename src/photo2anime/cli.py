@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from photo2anime import __version__
 from photo2anime.commands.arguments import need
+from photo2anime.commands.batch import add_batch_command
 from photo2anime.commands.config import apply_settings, print_config, read_settings
 from photo2anime.commands.entry import WELCOME, completed
 from photo2anime.commands.paint import add_paint_command
@@ -113,6 +114,7 @@ def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_paint_command(commands)
     add_video_commands(commands)
+    add_batch_command(commands)
     add_serve_command(commands)
     styles = commands.add_parser("styles", help="list the installed styles")
     styles.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from photo2anime.images.image_io import WriteOptions
     from photo2anime.painting.stylizer import Stylizer
 
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"))
+VIDEO_SUFFIXES |= {".wmv", ".flv", ".3gp", ".ogv"}  # what is a video by its name; animated pictures are pictures
 _SEGMENT_FRAMES = 240  # what stopping a run can cost
 
 
@@ -122,3 +124,30 @@ class LiveOptions:
     steady: float = 0.7
     frames: int | None = None
     save_stills: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Many inputs, painted by many processes. source: a folder or an address of one (s3://..), a .csv or .parquet list
+    of addresses, or .tar shards. dest: a folder or an address of one. styles: as in PhotosOptions.
+
+    suffix, max_megapixels, name_as: as in PhotosOptions. column: of a list, that holds the addresses. limit: only so
+    many inputs. address: of a Ray cluster; None starts Ray on this machine, "auto" takes the one that runs here.
+    workers: how many paint at a time; None is one for each core, or for each GPU. threads: cores of this machine to
+    use; None is all.
+    """
+
+    source: str
+    dest: str
+    styles: tuple[str, ...] = ("hayao",)
+    paint: PaintOptions = PaintOptions()
+    load: LoadOptions = LoadOptions()
+    write: WriteOptions | None = None
+    suffix: str | None = None
+    max_megapixels: float = 300
+    name_as: str = "{stem}-{style}{ext}"
+    column: str | None = None
+    limit: int | None = None
+    address: str | None = None
+    workers: int | None = None
+    threads: int | None = None

@@ -82,6 +82,29 @@ def add_style_argument(p: ArgumentParser) -> None:
     )
 
 
+def add_write_arguments(p: ArgumentParser) -> None:
+    """Adds what WriteOptions hold, but for --overwrite, what results are called, and how large a photo may be."""
+    p.add_argument(
+        "-f",
+        "--format",
+        type=_format,
+        choices=("png", "jpg", "webp", "avif", "tiff", "bmp"),
+        help="default: the photo's own",
+    )
+    p.add_argument(
+        "--name-as",
+        type=_template,
+        default="{stem}-{style}{ext}",
+        metavar="NAME",
+        help="what results are called, from {stem}, {style} and {ext} (default '%(default)s')",
+    )
+    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
+    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
+    p.add_argument(
+        "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
+    )
+
+
 def examples(*lines: str) -> dict[str, Any]:
     """What add_parser takes so that examples stand at the end of --help."""
     return {
@@ -119,6 +142,30 @@ def positive(text: str) -> int:
 def pixels_or_none(text: str) -> int:
     """A number of pixels, or 0."""
     return int(number(text, "is not a number of pixels", 0, 1 << 31))
+
+
+def _format(text: str) -> str:
+    """PNG and .png are png, JPEG is jpg."""
+    name = text.lower().removeprefix(".")
+    return {"jpeg": "jpg", "tif": "tiff"}.get(name, name)
+
+
+def _template(text: str) -> str:
+    try:
+        name = text.format(stem="a", style="b", ext=".c")
+    except (KeyError, ValueError, IndexError, AttributeError):
+        name = ""
+    if "{stem}" not in text or not name.strip() or name.startswith("/") or ".." in name.split("/"):
+        raise argparse.ArgumentTypeError(f"{text} is no name; use {{stem}}, {{style}} and {{ext}}")
+    return text
+
+
+def _percent(text: str) -> int:
+    return int(number(text, "is outside 1 to 100", 1, 100))
+
+
+def _megapixels(text: str) -> float:
+    return number(text, "is not a number of megapixels", 1e-6, math.inf)
 
 
 def number(text: str, wrong: str, least: float, most: float) -> float:

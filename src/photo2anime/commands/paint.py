@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from argparse import ArgumentParser, Namespace
 
 from photo2anime.commands.arguments import (
     add_look_arguments,
     add_style_argument,
+    add_write_arguments,
     examples,
-    number,
     record_of,
     use_threads,
 )
@@ -40,21 +39,7 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     add_look_arguments(p)
     p.add_argument("--compare", action="store_true", help="one sheet of the photo in all styles, for choosing")
     p.add_argument("--side-by-side", action="store_true", help="photo and result in one picture")
-    p.add_argument(
-        "-f",
-        "--format",
-        type=_format,
-        choices=("png", "jpg", "webp", "avif", "tiff", "bmp"),
-        help="default: the photo's own",
-    )
-    p.add_argument(
-        "--name-as",
-        type=_template,
-        default="{stem}-{style}{ext}",
-        metavar="NAME",
-        help="what results are called, from {stem}, {style} and {ext} (default '%(default)s')",
-    )
-    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
+    add_write_arguments(p)
     p.add_argument("-r", "--recursive", action="store_true", help="look into the folders of a folder, too")
     p.add_argument("--skip-existing", action="store_true", help="leave results that are there already")
     p.add_argument(
@@ -62,10 +47,6 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
         action="store_true",
         help="replace a file that is there, even the photo itself; without it only results under the usual name, "
         "PHOTO-STYLE, are made anew",
-    )
-    p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
-    p.add_argument(
-        "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
     )
     p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
     p.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be painted")
@@ -98,27 +79,3 @@ def _paint_photos(args: Namespace, photos: list[str]) -> int:
         suffix=suffix,
     )
     return paint_files(options)
-
-
-def _format(text: str) -> str:
-    """PNG and .png are png, JPEG is jpg."""
-    name = text.lower().removeprefix(".")
-    return {"jpeg": "jpg", "tif": "tiff"}.get(name, name)
-
-
-def _template(text: str) -> str:
-    try:
-        name = text.format(stem="a", style="b", ext=".c")
-    except (KeyError, ValueError, IndexError, AttributeError):
-        name = ""
-    if "{stem}" not in text or not name.strip() or name.startswith("/") or ".." in name.split("/"):
-        raise argparse.ArgumentTypeError(f"{text} is no name; use {{stem}}, {{style}} and {{ext}}")
-    return text
-
-
-def _percent(text: str) -> int:
-    return int(number(text, "is outside 1 to 100", 1, 100))
-
-
-def _megapixels(text: str) -> float:
-    return number(text, "is not a number of megapixels", 1e-6, math.inf)

@@ -17,13 +17,8 @@ from photo2anime.commands.arguments import (
     share,
     use_threads,
 )
-from photo2anime.options import LiveOptions, LoadOptions, PaintOptions, VideoOptions
+from photo2anime.options import VIDEO_SUFFIXES, LiveOptions, LoadOptions, PaintOptions, VideoOptions
 from photo2anime.types import Photo2AnimeError
-
-_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".wmv", ".flv", ".3gp", ".ogv"),
-)
 
 
 def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
@@ -86,7 +81,7 @@ def _painting(args: Namespace) -> dict[str, Any]:
 
 def is_video(source: str) -> bool:
     """Whether source is a video file by its name; animated pictures are pictures here."""
-    return os.path.splitext(source)[1].lower() in _SUFFIXES and not os.path.isdir(source)
+    return os.path.splitext(source)[1].lower() in VIDEO_SUFFIXES and not os.path.isdir(source)
 
 
 def _video(args: Namespace) -> int:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from photo2anime.images import tiff
 from photo2anime.images.decode import Opened, open_unlimited, opened, picture_of
 from photo2anime.images.metadata import save_arguments
-from photo2anime.images.temporary import open_temporary, put_in_place
+from photo2anime.images.temporary import write_whole
 from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
@@ -86,26 +84,15 @@ def write_image(
     if options.format is None and target.suffix.lower() not in FORMATS:
         raise Photo2AnimeError(f"cannot write {target.suffix or 'a file without extension'}; use {', '.join(FORMATS)}")
     options = replace(options, format=options.format or FORMATS[target.suffix.lower()])
-    temporary: Path | None = None
     encoded = encode_image(picture, options)
     try:
         if source is not None and not options.overwrite and target.exists() and target.samefile(source):
             raise Photo2AnimeError("would be overwritten by its own result; give another -o, or --overwrite")
         if target.is_dir():
             raise Photo2AnimeError(f"cannot write {target}: it is a folder; give a file name")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open_temporary(target.parent) as file:
-            temporary = Path(file.name)
-            file.write(encoded)
-            file.flush()
-            os.fsync(file.fileno())
-            put_in_place(file, target)
+        write_whole(target, encoded)
     except OSError as error:
         raise Photo2AnimeError(why_not_written(target, error)) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
     return target
 
 

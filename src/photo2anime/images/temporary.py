@@ -29,6 +29,23 @@ def open_temporary(folder: Path) -> IO[bytes]:
         file.close()  # another process swept it away before it was locked
 
 
+def write_whole(target: Path, content: bytes) -> None:
+    """Content as a file that appears whole or not at all: temporary file beside it, fsync, rename. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary: Path | None = None
+    try:
+        with open_temporary(target.parent) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            put_in_place(file, target)
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
 def put_in_place(file: IO[bytes], target: Path) -> None:
     """Gives the temporary file, which is whole and on the disk, its final name, and closes it."""
     if sys.platform == "win32":  # where open files cannot be renamed

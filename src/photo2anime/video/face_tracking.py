@@ -70,9 +70,13 @@ class FramePainter:
 
     def __call__(self, photo: RGB) -> RGB:
         """The painting of one upright frame, (H, W, 3) uint8."""
+        self.follow(photo)
+        return self.stylizer.paint_found(photo, [track.painted() for track in self.tracks], self.look)
+
+    def follow(self, photo: RGB) -> None:
+        """Takes note of the faces of the next frame without painting it."""
         if self.follows_faces:
             self._follow(photo)
-        return self.stylizer.paint_found(photo, [track.painted() for track in self.tracks], self.look)
 
     @property
     def state(self) -> dict[str, NDArray[Any]]:

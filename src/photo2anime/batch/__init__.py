@@ -1,0 +1,1 @@
+"""Many photos on one machine or a cluster, with Ray Data."""
