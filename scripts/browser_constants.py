@@ -1,6 +1,7 @@
 """Writes browser/src/constants.json: every number and style that the painting in the browser shares with this package.
 
 Run it after a change of styles.toml, grades.toml or a constant named here; tests/test_browser.py fails until then.
+With --cards it paints the pictures on the page's style cards anew too (browser/public/cards), after a network changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from photo2anime.painting import enlarge, eyes, faces, grades, portraits, styliz
 from photo2anime.styles import shipped_styles
 from photo2anime.web import text
 
-TARGET = Path(__file__).parent.parent / "browser" / "src" / "constants.json"
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "browser" / "src" / "constants.json"
+CARDS = ROOT / "browser" / "public" / "cards"
+_CARD_PX = 192
 
 _SHARED: dict[ModuleType, tuple[str, ...]] = {
     stylizer: ("_LEAST_FOREIGN_PX", "_OF_MEDIUM", "_FEATHER_PX"),
@@ -120,6 +124,23 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def paint_cards() -> None:
+    """A small square painting of each style: a face for the portraits, a building for the others."""
+    from PIL import Image, ImageOps
+
+    from photo2anime import Stylizer
+
+    CARDS.mkdir(exist_ok=True)
+    for name in shipped_styles():
+        photo = ROOT / "examples" / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
+        with Image.open(photo) as opened:
+            square = ImageOps.fit(opened.convert("RGB"), (2 * _CARD_PX, 2 * _CARD_PX), centering=(0.45, 0.1))
+        painted = Stylizer.load(name)(square).resize((_CARD_PX, _CARD_PX), Image.Resampling.LANCZOS)
+        painted.save(CARDS / f"{name}.webp", quality=80, method=6)
+
+
 if __name__ == "__main__":
+    if "--cards" in sys.argv:
+        paint_cards()
     TARGET.write_text(rendered(), encoding="utf-8")
     sys.stdout.write(f"{TARGET.name} is up to date\n")
