@@ -54,5 +54,5 @@ export default defineConfig({
   // ONNX Runtime's own loader stays a file of its own: its threads start from it.
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "browser", "module", "import", "default"] },
   plugins: [everythingBeside()],
-  test: { include: ["tests/*.test.ts"] },
+  test: { include: ["tests/*.test.ts"], testTimeout: 60_000 },
 } as Parameters<typeof defineConfig>[0]);

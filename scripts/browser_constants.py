@@ -103,9 +103,7 @@ def constants() -> dict[str, Any]:
     shared["grades"]["rows"] = {name: asdict(grade) for name, grade in grades.grades().items()}
     shared["grades"]["to_xyz"], shared["grades"]["white"] = grades._TO_XYZ.tolist(), grades._WHITE.tolist()
     shared["tiling"] = {"work_bytes": tiling._EXACT_WORK_BYTES // 2}  # half: a phone has less memory than a server
-    shared["styles"] = {
-        name: {fact: getattr(card, fact) for fact in _CARD} for name, card in shipped_styles().items()
-    }
+    shared["styles"] = {name: {fact: getattr(card, fact) for fact in _CARD} for name, card in shipped_styles().items()}
     languages = {"en": text.ENGLISH, "zh": text.CHINESE}
     shared["text"] = {code: {key: getattr(words, key) for key in _TEXT} for code, words in languages.items()}
     return shared

@@ -45,10 +45,7 @@ function weighted(data: Uint8Array, i: number, tables: readonly Int32Array[]): n
   return tables[0]![data[i]!]! + tables[1]![data[i + 1]!]! + tables[2]![data[i + 2]!]!;
 }
 
-/** k times each byte, in fixed point, rounded away from zero. */
+/** k times each byte, in fixed point, rounded as Pillow's tables are: those below 0 upwards. */
 function table(k: number, offset: number): Int32Array {
-  return Int32Array.from({ length: 256 }, (_, i) => {
-    const exact = k * (i + offset) * 2 ** BITS;
-    return Math.trunc(exact + (exact < 0 ? -0.5 : 0.5));
-  });
+  return Int32Array.from({ length: 256 }, (_, i) => Math.trunc(k * (i + offset) * 2 ** BITS + 0.5));
 }

@@ -82,7 +82,7 @@ function shown([light, a, b]: Lab): number[] {
   const inside = (share: number): boolean => withChroma(share).every((value) => Math.abs(value - 0.5) <= 0.502);
   let most = 1;
   let least = inside(most) ? 1 : 0;
-  for (let i = 0; i < 7; i++) {
+  for (let i = 0; i < 7 && least < most; i++) {
     const share = (least + most) / 2;
     if (inside(share)) least = share;
     else most = share;

@@ -83,7 +83,7 @@ interface Place {
 }
 
 /** The square in which a face is painted, turned as the face is; (left, top) and reach: the upright one around it. */
-class Square {
+export class Square {
   readonly left: number;
   readonly top: number;
   readonly reach: number;

@@ -97,9 +97,7 @@ def _add_run_options(p: ArgumentParser) -> None:
     )
     p.add_argument("--hue-jitter", type=float, metavar="TURN", help="turn hues by up to so many half circles")
     p.add_argument("--shade-jitter", type=float, metavar="FACTOR", help="lay light and shade of so much over crops")
-    p.add_argument(
-        "--eye-weight", type=float, metavar="W", help="how much more errors at eyes count"
-    )
+    p.add_argument("--eye-weight", type=float, metavar="W", help="how much more errors at eyes count")
     p.add_argument("--scales", type=int, metavar="N", help="sizes the discriminator looks at (default 1)")
     p.add_argument("--features", choices=("mobilenetv2", "vgg16"), help="network of the perceptual and content terms")
     for term in (
