@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -121,9 +122,14 @@ class Visit:
 
     def open(self, query: str = "") -> None:
         self.page.goto(f"{self.url}/{query}")
-        self.page.wait_for_function(
-            "document.documentElement.dataset.offline == 'ready' && navigator.serviceWorker.controller"
-        )
+        self.until("document.documentElement.dataset.offline == 'ready' && !!navigator.serviceWorker.controller")
+
+    def until(self, expression: str, seconds: float = 180) -> None:
+        """Waits until JavaScript is true; Playwright's own way to wait is eval, which the page's policy forbids."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, expression
+            time.sleep(0.1)
 
     def elsewhere(self) -> list[str]:
         own = urlsplit(self.url).netloc
@@ -140,10 +146,9 @@ class Visit:
         page.evaluate("document.querySelector('details').open = true")
         page.select_option("#save", "png")
         page.click("#paint")
-        page.wait_for_function(
-            "old => !document.querySelector('#paint').disabled"
-            " && document.querySelector('#download').getAttribute('href') != old",
-            arg=old,
+        self.until(
+            "!document.querySelector('#paint').disabled"
+            f" && document.querySelector('#download').getAttribute('href') != {json.dumps(old)}"
         )
         with page.expect_download() as download:
             page.click("#download")
@@ -293,7 +298,7 @@ def test_wrong_files_and_cancelling_get_a_sentence(visit: Visit, photos: dict[st
 def test_the_camera_is_painted_live(visit: Visit) -> None:
     page = visit.page
     page.click("#camera")
-    page.wait_for_function("document.querySelector('#rate').textContent.endsWith('/ s')")
+    visit.until("document.querySelector('#rate').textContent.endsWith('/ s')")
     page.click("#shot")
     page.wait_for_selector("#preview", state="visible")
     assert page.is_hidden("#live")

@@ -16,9 +16,10 @@ export async function decoded(file: Blob): Promise<Photo> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
   const rgba = pixelsOf(bitmap);
   const { width, height } = bitmap;
-  bitmap.close();
   const transparent = rgba.some((value, i) => i % 4 === 3 && value < 255);
-  return split((transparent && (await exactly(file, width, height))) || rgba, width, height, transparent);
+  const photo = split((transparent && unmultiplied(bitmap)) || rgba, width, height, transparent);
+  bitmap.close();
+  return photo;
 }
 
 /** The pixels of a frame of the camera. */
@@ -52,20 +53,22 @@ function pixelsOf(bitmap: ImageBitmap): Uint8ClampedArray {
   return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
 }
 
-/** RGBA whose colours were not multiplied by alpha, as a canvas does; null where the browser has no such decoder. */
-async function exactly(file: Blob, width: number, height: number): Promise<Uint8Array | null> {
-  if (!("ImageDecoder" in globalThis)) return null;
-  try {
-    const decoder = new ImageDecoder({ data: await file.arrayBuffer(), type: file.type });
-    const { image } = await decoder.decode();
-    const rgba = new Uint8Array(image.allocationSize({ format: "RGBA" }));
-    await image.copyTo(rgba, { format: "RGBA" });
-    const same = image.displayWidth === width && image.displayHeight === height;
-    image.close();
-    return same ? rgba : null;
-  } catch {
-    return null; // the canvas's pixels will do
-  }
+/** RGBA whose colours were not multiplied by alpha, as a 2-D canvas does: read from a texture; null where it fails. */
+function unmultiplied(bitmap: ImageBitmap): Uint8Array | null {
+  const { width, height } = bitmap;
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl");
+  if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return null;
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
+  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+  if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) !== gl.FRAMEBUFFER_COMPLETE) return null;
+  const rgba = new Uint8Array(width * height * 4);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
+  const failed = gl.getError() !== gl.NO_ERROR;
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return failed ? null : rgba;
 }
 
 function split(rgba: Uint8Array | Uint8ClampedArray, width: number, height: number, transparent: boolean): Photo {

@@ -108,6 +108,7 @@ async function paint(): Promise<void> {
     after.alt = labelOf(style);
     find("result").hidden = false;
     const seconds = done.seconds.toFixed(1);
+    status.dataset["seconds"] = String(done.seconds); // for scripts/bench_browser.py
     status.textContent = filled(words.done, { width: done.width, height: done.height, seconds });
   } catch (error) {
     progress.stop();
