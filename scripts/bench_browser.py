@@ -151,8 +151,8 @@ def markdown(found: dict[str, Any]) -> str:
     lines = [
         "# Benchmarks of the page that paints in the browser",
         "",
-        f"Written by `scripts/bench_browser.py` on {time.strftime('%Y-%m-%d')}: Chromium {found['chromium']}, headless, "
-        f"{platform.machine()}, {os.cpu_count()} cores. Load averages at the end: "
+        f"Written by `scripts/bench_browser.py` on {time.strftime('%Y-%m-%d')}: Chromium {found['chromium']}, "
+        f"headless, {platform.machine()}, {os.cpu_count()} cores. Load averages at the end: "
         f"{', '.join(map(str, found['busy']))}; above the number of cores, other work slowed everything, and only the "
         "ratios mean something.",
         "",

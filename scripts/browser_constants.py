@@ -130,9 +130,9 @@ def paint_cards() -> None:
 
     CARDS.mkdir(exist_ok=True)
     for name in shipped_styles():
-        photo = ROOT / "examples" / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg")
-        with Image.open(photo) as opened:
-            square = ImageOps.fit(opened.convert("RGB"), (2 * _CARD_PX, 2 * _CARD_PX), centering=(0.45, 0.1))
+        photo, box = ("astronaut.jpg", (96, 0, 352, 256)) if name.startswith("portrait") else ("china.jpg", None)
+        with Image.open(ROOT / "examples" / photo) as opened:
+            square = ImageOps.fit(opened.convert("RGB").crop(box), (2 * _CARD_PX, 2 * _CARD_PX), centering=(0.45, 0.1))
         painted = Stylizer.load(name)(square).resize((_CARD_PX, _CARD_PX), Image.Resampling.LANCZOS)
         painted.save(CARDS / f"{name}.webp", quality=80, method=6)
 

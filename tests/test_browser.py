@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import json
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,18 +265,52 @@ def test_a_turned_jpeg_is_painted_upright(visit: Visit, tmp_path: Path) -> None:
     assert mean <= 2 and most <= 12, (mean, most)
 
 
+@contextlib.contextmanager
+def counting() -> Iterator[tuple[str, list[str]]]:
+    """A server of the built files in this process, and every path that is asked of it."""
+    import uvicorn
+
+    app, asked = on_device.create_app(on_device.built_files(), Settings()), []  # type: ignore[var-annotated]
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["path"])
+        await app(scope, receive, send)
+
+    server = uvicorn.Server(uvicorn.Config(counted, port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}", asked
+    server.should_exit = True
+    thread.join()
+
+
 @pytest.mark.slow
-def test_nothing_leaves_the_device_and_it_works_offline(visit: Visit, photos: dict[str, Path]) -> None:
+def test_nothing_is_asked_of_the_server_after_the_first_visit(browser: Any, url: str, photos: dict[str, Path]) -> None:
+    with counting() as (address, asked):
+        visit = Visit(browser, address)
+        visit.open()
+        visit.page.wait_for_load_state("networkidle")
+        assert len(asked) > 10
+        asked.clear()
+        visit.paint(photos["astronaut"], "portrait-v1")
+        visit.page.select_option("#faces", "off")
+        visit.paint(photos["chelsea"], "hayao-v2")
+        assert asked == [] and visit.elsewhere() == [] and visit.errors == []
+        visit.context.close()
+
+
+@pytest.mark.slow
+def test_it_works_offline(visit: Visit, photos: dict[str, Path]) -> None:
     page = visit.page
     assert page.evaluate("crossOriginIsolated")
     visit.context.set_offline(True)
     page.reload()
-    page.wait_for_selector("input[value=hayao]", state="attached")
-    network: list[str] = []
-    visit.context.on("requestfailed", lambda request: network.append(request.url))
-    painted = visit.paint(photos["clear"], "paprika-v2")
-    assert painted.mode == "RGBA" and network == []
-    visit.errors.clear()  # the service worker's own check for a newer version fails, as it should
+    assert page.evaluate("crossOriginIsolated")
+    assert visit.paint(photos["clear"], "paprika-v2").mode == "RGBA"
+    visit.errors.clear()  # the service worker's own look for a newer version fails, as it should
 
 
 @pytest.mark.slow

@@ -107,6 +107,7 @@ async function paint(): Promise<void> {
     link.download = `${nameOf(source)}-${style}.${done.file.type.split("/")[1]!.replace("jpeg", "jpg")}`;
     after.alt = labelOf(style);
     find("result").hidden = false;
+    find("result").scrollIntoView({ block: "nearest" }); // on a phone it lies below everything else
     const seconds = done.seconds.toFixed(1);
     status.dataset["seconds"] = String(done.seconds); // for scripts/bench_browser.py
     status.textContent = filled(words.done, { width: done.width, height: done.height, seconds });
@@ -190,7 +191,7 @@ function listen(): void {
 /** Keeps everything on the device, so that the page works offline from now on. */
 async function keep(): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
-  await navigator.serviceWorker.register("sw.js");
+  await navigator.serviceWorker.register("sw.js", { updateViaCache: "all" }); // no look for a newer one while it is fresh
   await navigator.serviceWorker.ready;
   find("offline").textContent = words.offline;
   document.documentElement.dataset["offline"] = "ready";

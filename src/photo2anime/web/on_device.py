@@ -24,6 +24,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_WORKER_SECONDS = 600
 _KINDS = {
     ".mjs": "text/javascript",
     ".js": "text/javascript",
@@ -93,7 +94,10 @@ def create_app(folder: Path, settings: Settings):  # type: ignore[no-untyped-def
                 sent = MutableHeaders(scope=message)
                 for name, value in headers.items():
                     sent[name] = value
-                sent["Cache-Control"] = "no-cache"  # asked for again, and answered with 304 while it is the same
+                # Files are asked for again, and answered with 304 while they are the same; the service worker's own file,
+                # which browsers look for on every visit, only after a while: a visit then asks for nothing at all.
+                worker = scope["path"].endswith("/sw.js")
+                sent["Cache-Control"] = f"max-age={_WORKER_SECONDS}" if worker else "no-cache"
             await send(message)
 
         await packed(scope, receive, send_with_headers)
