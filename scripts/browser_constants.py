@@ -62,7 +62,18 @@ _SHARED: dict[ModuleType, tuple[str, ...]] = {
         "_LEAST_SHARPNESS",
     ),
 }
-_CARD = ("file", "description", "multiple_of", "halo", "max_side", "bytes_per_px", "mean_color", "grade", "free")
+_CARD = (
+    "file",
+    "description",
+    "multiple_of",
+    "halo",
+    "max_side",
+    "bytes_per_px",
+    "mean_color",
+    "grade",
+    "free",
+    "int8_file",
+)
 _TEXT = (
     "title",
     "your_photo",

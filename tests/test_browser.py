@@ -347,6 +347,8 @@ def test_the_page_fits_a_phone_and_speaks_the_visitors_language(browser: Any, ur
     page = visit.page
     page.get_by_role("button", name="开始绘制").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.check("input[value=hayao-v2]", force=True)
+    page.get_by_text("仅限非商业用途").wait_for()
     page.select_option("#language", "de")
     page.get_by_role("button", name="Malen", exact=True).wait_for()
     unnamed = page.evaluate(

@@ -36,6 +36,7 @@ function say(language: Language): void {
     element.textContent = words[element.dataset["text"] as keyof Words];
   }
   find("split").ariaLabel = words.split;
+  showTerms();
   find("camera").textContent = camera ? words.cameraStop : words.camera;
   for (const name of Object.keys(STYLES)) find(`name-${name}`).textContent = labelOf(name);
 }
@@ -60,12 +61,18 @@ function chosenStyle(): string {
   return document.querySelector<HTMLInputElement>("input[name=style]:checked")!.value;
 }
 
+/** What the chosen style's licence forbids. */
+function showTerms(): void {
+  find("terms").textContent = STYLES[chosenStyle()]!.free ? "" : words.nonCommercial;
+}
+
 function chosenLook(): Look {
   return {
     strength: Number(find<HTMLInputElement>("strength").value),
     keepColor: find<HTMLInputElement>("keep-color").checked,
     faces: find<HTMLSelectElement>("faces").value as Faces,
     lines: find<HTMLSelectElement>("lines").value as Lines,
+    fast: find<HTMLSelectElement>("precision").value === "fast",
   };
 }
 
@@ -88,6 +95,7 @@ function choose(file: File): void {
 }
 
 async function paint(): Promise<void> {
+  stopCamera();
   if (client.busy) return;
   if (!photo) {
     status.textContent = words.no_photo;
@@ -171,6 +179,7 @@ function listen(): void {
   document.addEventListener("paste", (event) => {
     if (event.clipboardData?.files[0]) choose(event.clipboardData.files[0]);
   });
+  find("styles").addEventListener("change", showTerms);
   find("paint").addEventListener("click", () => void paint());
   find("cancel").addEventListener("click", () => client.cancel());
   find("camera").addEventListener("click", () => void switchCamera());

@@ -13,6 +13,9 @@ interface Own {
   readonly timeLeft: string;
   readonly done: string;
   readonly split: string;
+  readonly precision: string;
+  readonly exact: string;
+  readonly fast: string;
   readonly save: string;
   readonly saveAsPhoto: string;
   readonly savePng: string;
@@ -47,6 +50,9 @@ const en: Own = {
   timeLeft: "about {seconds} s left",
   done: "{width} × {height} pixels, {seconds} s",
   split: "Before and after",
+  precision: "Precision",
+  exact: "exact (32 bits)",
+  fast: "faster (8 bits)",
   save: "Save as",
   saveAsPhoto: "like the photo",
   savePng: "PNG, without loss",
@@ -70,6 +76,9 @@ const zh: Own = {
   timeLeft: "约剩 {seconds} 秒",
   done: "{width} × {height} 像素，{seconds} 秒",
   split: "原图与结果",
+  precision: "精度",
+  exact: "精确（32 位）",
+  fast: "更快（8 位）",
   save: "保存格式",
   saveAsPhoto: "与照片相同",
   savePng: "PNG（无损）",
@@ -94,6 +103,9 @@ const ja: Words = {
   timeLeft: "残り約 {seconds} 秒",
   done: "{width} × {height} ピクセル、{seconds} 秒",
   split: "元の写真と結果",
+  precision: "精度",
+  exact: "正確（32 ビット）",
+  fast: "速い（8 ビット）",
   save: "保存形式",
   saveAsPhoto: "写真と同じ",
   savePng: "PNG（無劣化）",
@@ -144,6 +156,9 @@ const es: Words = {
   timeLeft: "faltan unos {seconds} s",
   done: "{width} × {height} píxeles, {seconds} s",
   split: "Antes y después",
+  precision: "Precisión",
+  exact: "exacta (32 bits)",
+  fast: "más rápida (8 bits)",
   save: "Guardar como",
   saveAsPhoto: "igual que la foto",
   savePng: "PNG, sin pérdida",
@@ -194,6 +209,9 @@ const de: Words = {
   timeLeft: "noch etwa {seconds} s",
   done: "{width} × {height} Pixel, {seconds} s",
   split: "Vorher und nachher",
+  precision: "Genauigkeit",
+  exact: "genau (32 Bit)",
+  fast: "schneller (8 Bit)",
   save: "Speichern als",
   saveAsPhoto: "wie das Foto",
   savePng: "PNG, verlustfrei",

@@ -94,7 +94,7 @@ def create_app(folder: Path, settings: Settings):  # type: ignore[no-untyped-def
                 sent = MutableHeaders(scope=message)
                 for name, value in headers.items():
                     sent[name] = value
-                # Files are asked for again, and answered with 304 while they are the same; the service worker's own file,
+                # Files are asked for again, and answered with 304 while they are the same; the service worker's own,
                 # which browsers look for on every visit, only after a while: a visit then asks for nothing at all.
                 worker = scope["path"].endswith("/sw.js")
                 sent["Cache-Control"] = f"max-age={_WORKER_SECONDS}" if worker else "no-cache"
