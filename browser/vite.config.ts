@@ -10,6 +10,7 @@ import constants from "./src/constants.json";
 const ROOT = fileURLToPath(new URL(".", import.meta.url));
 const OUT = join(ROOT, "dist");
 const BUNDLES = join(ROOT, "..", "src", "photo2anime", "bundles");
+const RUNTIMES = ["ort-wasm-simd-threaded", "ort-wasm-simd-threaded.asyncify"]; // the latter for WebGPU, on request alone
 const RUNTIME = join(ROOT, "node_modules", "onnxruntime-web", "dist");
 
 /** Copies ONNX Runtime and the shipped networks beside the page, and writes the service worker with all their names. */
@@ -21,9 +22,9 @@ function everythingBeside(): Plugin {
       const styles = Object.values(constants.styles).flatMap((style) => [style.file, style.int8_file ?? style.file]);
       const networks = new Set([...styles, constants.enlarge.network, constants.faces.detector]);
       copied(BUNDLES, "networks", [...networks, constants.faces.detector.replace(".onnx", ".LICENSE")]);
-      copied(RUNTIME, "ort", ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]);
+      copied(RUNTIME, "ort", RUNTIMES.flatMap((name) => [`${name}.mjs`, `${name}.wasm`]));
       copied(join(ROOT, "src"), ".", ["sw.js"]);
-      const files = filesIn(OUT).filter((file) => file !== "sw.js").sort();
+      const files = filesIn(OUT).filter((file) => file !== "sw.js" && !file.includes(RUNTIMES[1]!)).sort();
       const version = createHash("sha256");
       for (const file of files) version.update(file).update(readFileSync(join(OUT, file)));
       const code = readFileSync(join(OUT, "sw.js"), "utf-8")

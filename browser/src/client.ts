@@ -64,7 +64,10 @@ export class Client {
       this.worker = null;
       this.settled()?.reject(new Failure("failed", event.message));
     };
-    const start: Request = { kind: "start", base: new URL("./", location.href).href, threads: threads() };
+    const base = new URL("./", location.href).href;
+    // Not by itself: the pictures are those of WebAssembly to a level, but no graphics card was at hand to measure on.
+    const device = asked("device") === "webgpu" && "gpu" in navigator ? "webgpu" : "wasm";
+    const start: Request = { kind: "start", base, threads: threads(), device };
     worker.postMessage(start);
     return worker;
   }
@@ -76,8 +79,13 @@ export class Client {
   }
 }
 
+/** What stands in the page's address: ?threads=1&device=webgpu. */
+function asked(name: string): string | null {
+  return new URLSearchParams(location.search).get(name);
+}
+
 /** Threads share memory, which browsers allow to isolated pages alone; ?threads=1 asks for fewer. */
 function threads(): number {
-  const asked = Number(new URLSearchParams(location.search).get("threads")) || MOST_THREADS;
-  return globalThis.crossOriginIsolated ? Math.min(asked, navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
+  const wanted = Number(asked("threads")) || MOST_THREADS;
+  return globalThis.crossOriginIsolated ? Math.min(wanted, navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
 }

@@ -1,9 +1,9 @@
 // Finds the faces in a photo with YuNet: on the whole photo, on turned copies, and on windows; as painting/faces.py.
 
-import { Tensor } from "onnxruntime-web/wasm";
+import type { Tensor } from "onnxruntime-web/wasm";
 
 import { faces } from "./constants";
-import { run } from "./network";
+import { run, tensorOf } from "./network";
 import { cropped, paste, quarterTurned, raster, roundEven, type Point, type Raster } from "./raster";
 import { reduced, resized } from "./resample";
 
@@ -147,7 +147,7 @@ function blueFirst(window: Raster): Tensor {
       for (let c = 0; c < 3; c++) batch[(c * SIDE + y) * SIDE + x] = window.data[from + 2 - c]!;
     }
   }
-  return new Tensor("float32", batch, [1, 3, SIDE, SIDE]);
+  return tensorOf(batch, [1, 3, SIDE, SIDE]);
 }
 
 /** Those with the score that is needed at their longer side in pixels times scale. */

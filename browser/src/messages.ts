@@ -3,7 +3,7 @@
 import type { Look } from "./constants";
 
 export type Request =
-  | { readonly kind: "start"; readonly base: string; readonly threads: number }
+  | { readonly kind: "start"; readonly base: string; readonly threads: number; readonly device: "wasm" | "webgpu" }
   | { readonly kind: "paint"; readonly file: Blob; readonly style: string; readonly look: Look; readonly type: string }
   | { readonly kind: "frame"; readonly bitmap: ImageBitmap; readonly style: string };
 

@@ -14,10 +14,13 @@ addEventListener("message", ({ data }: MessageEvent<Request>) => {
   });
 });
 
+let prepared: Promise<void>;
+
 async function handled(request: Request): Promise<void> {
-  if (request.kind === "start") prepare(request.base, request.threads);
-  else if (request.kind === "paint") await paint(request);
-  else await sketch(request.bitmap, request.style);
+  if (request.kind === "start") prepared = prepare(request.base, request.threads, request.device);
+  await prepared;
+  if (request.kind === "paint") await paint(request);
+  else if (request.kind === "frame") await sketch(request.bitmap, request.style);
 }
 
 async function paint({ file, style, look, type }: Extract<Request, { kind: "paint" }>): Promise<void> {
