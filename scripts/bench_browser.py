@@ -186,8 +186,8 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         "## Memory",
         "",
-        f"A photo of 12 megapixels (4000x3000): Chromium's renderer takes {memory['before']:.0f} MiB before, "
-        f"{memory['peak']:.0f} MiB at its peak, in {memory['seconds']:.1f} s.",
+        f"A photo of 12 megapixels (4000x3000): Chromium's renderer takes {memory['before']:.0f} MiB before (after the "
+        f"paintings above), {memory['peak']:.0f} MiB at its peak, in {memory['seconds']:.1f} s.",
         "",
     ]
     return "\n".join(lines)
