@@ -357,3 +357,11 @@ def test_the_page_fits_a_phone_and_speaks_the_visitors_language(browser: Any, ur
     )
     assert unnamed == [] and visit.elsewhere() == [] and visit.errors == []
     visit.context.close()
+
+
+@pytest.mark.slow
+def test_fast_networks_paint_nearly_the_same(visit: Visit, photos: dict[str, Path]) -> None:
+    visit.page.evaluate("document.querySelector('details').open = true")
+    visit.page.select_option("#precision", "fast")
+    mean, _ = differences(visit.paint(photos["coffee"], "cel"), reference(photos["coffee"], "cel"))
+    assert 0 < mean <= 4, mean
