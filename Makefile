@@ -1,13 +1,15 @@
 # make demo   paints the photos in examples/ in every style into out/
 # make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
 # make fuzz   spoilt files of every kind for three minutes
+# make browser       the page that paints in the visitor's own browser, into browser/dist (wants Node 18 or newer)
+# make browser-demo  serves that page on loopback;  make browser-test  its own tests and lint
 # Each sets up .venv by itself, with the versions in constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow fuzz lint check format clean
+.PHONY: demo test test-slow fuzz lint check format clean browser browser-demo browser-test
 
 demo: .venv/runtime
 	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
@@ -28,6 +30,21 @@ lint: .venv/develop
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+browser: browser/dist/index.html
+
+browser/dist/index.html: browser/node_modules/.package-lock.json $(wildcard browser/src/* browser/public/*) browser/index.html
+	cd browser && npm run build
+
+browser/node_modules/.package-lock.json: browser/package-lock.json
+	cd browser && npm ci --no-progress
+	@touch $@
+
+browser-demo: .venv/develop browser
+	$(BIN)/photo2anime serve --on-device
+
+browser-test: browser
+	cd browser && npm run lint && npm test
+
 check: lint test
 
 format: .venv/develop
@@ -35,7 +52,7 @@ format: .venv/develop
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv out browser/node_modules browser/dist
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

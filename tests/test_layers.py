@@ -70,6 +70,7 @@ LAYERS = {  # each module or room may import those of lower rank, and a room wha
     "web.api": 12,
     "web.page": 12,
     "web.app": 13,
+    "web.on_device": 14,
     "commands.arguments": 7,
     "commands.sources": 8,
     "commands": 15,

@@ -48,6 +48,11 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p.add_argument("--frame-ancestors", default=d.frame_ancestors, metavar="SITES", help="who may show it in a frame")
     p.add_argument("-s", "--style", default=d.style, help="the style that is chosen at first (default %(default)s)")
     p.add_argument("--device", default=d.device, choices=DEVICES)
+    p.add_argument(
+        "--on-device",
+        action="store_true",
+        help="hand out the page that paints in the visitor's own browser; `make browser` builds it",
+    )
     limits = p.add_argument_group("limits")
     for name, meaning in _LIMITS.items():
         default = getattr(d, name.replace("-", "_"))
@@ -88,12 +93,23 @@ def settings_of(args: Namespace) -> Settings:
 def _serve(args: Namespace) -> int:
     settings = settings_of(args)
     try:
-        from photo2anime.web.app import serve
+        serve = _server(on_device=args.on_device)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("photo2anime"):
             raise
         raise Photo2AnimeError(f"{error.name} is not installed; pip install 'photo2anime[app]'") from error
     serve(settings)
+    return 0
+
+
+def _server(*, on_device: bool) -> Callable[[Settings], None]:
+    if on_device:
+        from photo2anime.web.on_device import serve_on_device
+
+        return serve_on_device
+    from photo2anime.web.app import serve
+
+    return serve
 
 
 def _limit(kind: str) -> Callable[[str], float]:

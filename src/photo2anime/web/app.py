@@ -38,7 +38,7 @@ _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 def serve(settings: Settings) -> NoReturn:
     """Serves until SIGINT or SIGTERM, then finishes what runs and ends the process, with exit code 0."""
-    listening = _listen(settings)
+    listening = listen(settings)
     _share_memory()
     services = Services(settings)
     try:
@@ -136,7 +136,8 @@ class _Server(uvicorn.Server):
         self.force_exit = True
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """A bound socket. Raises Photo2AnimeError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

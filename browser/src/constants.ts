@@ -1,0 +1,58 @@
+// The numbers that the Python package paints by; scripts/browser_constants.py writes them from its modules.
+
+import written from "./constants.json";
+
+export interface Style {
+  readonly file: string;
+  readonly description: string;
+  readonly multiple_of: number;
+  readonly halo: number;
+  readonly max_side: number;
+  readonly bytes_per_px: number;
+  readonly mean_color: boolean;
+  readonly grade: string | null;
+  readonly free: boolean;
+  readonly int8_file: string | null;
+}
+
+export interface Band {
+  readonly turn: number;
+  readonly chroma: number;
+  readonly light: number;
+}
+
+export interface Grade {
+  readonly bands: readonly Band[];
+  readonly shadow: readonly number[];
+  readonly light: readonly number[];
+  readonly gamma: number;
+  readonly contrast: number;
+  readonly black: number;
+  readonly white: number;
+  readonly glow: number;
+}
+
+export type Version = "v1" | "v2";
+export type Faces = "auto" | "off" | Version;
+export type Lines = "fine" | "medium" | "broad";
+
+/** What is wanted of a painting besides its style; as in the package's `Look`. fast: networks of 8 bits, less exact. */
+export interface Look {
+  readonly strength: number;
+  readonly keepColor: boolean;
+  readonly faces: Faces;
+  readonly lines: Lines;
+  readonly fast: boolean;
+}
+
+export const { enlarge, eyes, faces, portraits, stylizer, tiling } = written;
+export const grading = written.grades;
+export const GRADES: Readonly<Record<string, Grade>> = written.grades.rows;
+export const STYLES: Readonly<Record<string, Style>> = written.styles;
+export const PORTRAITS: Readonly<Record<Version, string>> = written.portraits.styles;
+
+/** The same style by its network of 8 bits, where it has one. */
+export function inInt8(style: Style): Style {
+  return { ...style, file: style.int8_file ?? style.file };
+}
+export const SHARED_TEXT = written.text;

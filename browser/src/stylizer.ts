@@ -1,0 +1,57 @@
+// One photo painted in a style, as the package's Stylizer.paint_picture does it.
+
+import { blended, colorKept } from "./colors";
+import { drawnSize, drawnSmaller, pixelsToDouble } from "./compose";
+import { inInt8, stylizer, STYLES, type Look } from "./constants";
+import { graded } from "./grades";
+import { drawn } from "./network";
+import { facesPainted, findSitters, pixelsOfFaces, portraitPx, wholePortrait } from "./portraits";
+import { roundEven, type Raster } from "./raster";
+
+/** A painting, and the faces in it. */
+export interface Painting {
+  readonly anime: Raster;
+  readonly faces: number;
+}
+
+/** How much is done, and of how much, in units that take about equally long. */
+export type OnProgress = (done: number, total: number) => void;
+
+const DOUBLING_COST = 0.12; // of painting a pixel by the scenery's network
+const DETECTION = 3e5; // finding faces takes as long as so many pixels
+
+/** The photo in the style: (width, height) -> the same. */
+export async function painted(photo: Raster, name: string, look: Look, onProgress: OnProgress): Promise<Painting> {
+  const style = look.fast ? inInt8(STYLES[name]!) : STYLES[name]!;
+  let [done, total] = [0, photo.width * photo.height];
+  const step = (work: number): void => onProgress((done += work), Math.max(done, total));
+  const onPixels = (pixels: number): void => step(pixels);
+  const sitters = await findSitters(photo, look.faces, name);
+  const sidePx = roundEven(style.max_side * stylizer.of_medium[look.lines]);
+  const whole = portraitPx(photo, sitters);
+  total = DETECTION + workOf(photo, whole || sidePx) + (whole ? 0 : pixelsOfFaces(sitters));
+  step(DETECTION);
+  let anime: Raster;
+  if (whole) {
+    anime = await wholePortrait(photo, sitters, onPixels);
+  } else {
+    anime = await drawnSmaller(photo, sidePx, (small) => drawn(small, style, onPixels), (n) => step(n * DOUBLING_COST));
+    anime = await facesPainted(photo, anime, sitters, onPixels);
+  }
+  if (style.grade) anime = graded(anime, style.grade);
+  if (look.keepColor) anime = colorKept(photo, anime);
+  return { anime: blended(photo, anime, look.strength), faces: sitters.filter(({ version }) => version).length };
+}
+
+/** A small picture, of the camera, by the style's fast network and its grade alone: no faces are looked for. */
+export async function sketched(photo: Raster, name: string): Promise<Raster> {
+  const style = inInt8(STYLES[name]!);
+  const anime = await drawn(photo, style, () => undefined);
+  return style.grade ? graded(anime, style.grade) : anime;
+}
+
+function workOf(photo: Raster, longerPx: number): number {
+  const [width, height] = drawnSize(photo.width, photo.height, longerPx);
+  if (height === photo.height) return width * height;
+  return width * height + DOUBLING_COST * pixelsToDouble(height, width * height, photo.height);
+}
