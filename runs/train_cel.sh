@@ -29,4 +29,5 @@ sharpen() {
 }
 sharpen cel-b --from "$runs/cel-a" --steps "$(full 1400 4)" --lr 0.008 --seed 4
 sharpen cel --from "$runs/cel-b" --steps "$(full 300 4)" --lr 0.004 --seed 5 --features "$(full vgg16 mobilenetv2)"
-photo2anime export "$runs/cel" --int8 examples --license "Apache-2.0: any use, commercial too"
+sharpen cel-d --from "$runs/cel" --steps "$(full 2000 4)" --lr 0.007 --line 4 --adversarial 1.2 --crop-px "$(full 192 64)" --seed 21
+photo2anime export "$runs/cel-d" --ink 0.7 --int8 examples --license "Apache-2.0: any use, commercial too"

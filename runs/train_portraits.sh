@@ -36,6 +36,10 @@ sharpen() {
 }
 sharpen portrait-b --from "$runs/portrait-a" --steps "$(full 1500 4)" --lr 0.008 --adversarial 0.8 --seed 5
 sharpen portrait-c --from "$runs/portrait-b" --steps "$(full 3300 4)" --lr 0.008 --adversarial 1.2 --seed 6
-sharpen portrait --from "$runs/portrait-c" --steps "$(full 700 4)" --lr 0.004 --adversarial 1.2 --seed 7 \
+sharpen portrait-d --from "$runs/portrait-c" --steps "$(full 700 4)" --lr 0.004 --adversarial 1.2 --seed 7 \
+    --features "$(full vgg16 mobilenetv2)"
+sharpen portrait-e --from "$runs/portrait-d" --steps "$(full 1000 4)" --lr 0.008 --adversarial 1.2 --seed 8
+sharpen portrait-f --from "$runs/portrait-e" --steps "$(full 3600 4)" --lr 0.008 --adversarial 1.2 --seed 9 --eye-weight 5
+sharpen portrait --from "$runs/portrait-f" --steps "$(full 520 4)" --lr 0.004 --adversarial 1.2 --seed 10 --eye-weight 4 \
     --features "$(full vgg16 mobilenetv2)"
 photo2anime export "$runs/portrait" --license "non-commercial, after AnimeGANv3's published models"

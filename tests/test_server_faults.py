@@ -458,7 +458,7 @@ def test_one_broken_style_of_the_users_stops_nobody(
             names = [style["name"] for style in client.get("/api/styles").json()]
             assert "hayao" in names and not {"torn", "lost", "odd"} & set(names)
             assert "torn" in error_of(client.post("/api/paint?style=torn", content=PNG), 422)
-            assert "torn" not in client.get("/config").text
+            assert '"torn"' not in client.get("/config").text
             photo = str(services.storage.write("a.png", encoded("PNG")))
             css = handlers.paint_cards(Page(services, ENGLISH), photo, "#cards")
             assert re.findall(r'value="([\w-]+)"', css) == names

@@ -145,9 +145,9 @@ class Stylizer:
     ) -> Picture | NDArray[np.uint8] | Image.Image:
         """Photo painted, same size to the pixel, alpha restored.
 
-        A path, encoded bytes, an open file or a PIL image gives a PIL image; an array (H, W), (H, W, 3) or (H, W, 4)
-        gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The image has its photo's EXIF. The options are those of Look. Raises
-        Photo2AnimeError for what cannot be read or painted.
+        A path, encoded bytes, an open file or a PIL image gives a PIL image, with the photo's EXIF; an array (H, W),
+        (H, W, 3) or (H, W, 4) gives (H, W, 3) or (H, W, 4) uint8; a Picture gives a Picture. The options are those of
+        Look. Raises Photo2AnimeError for what cannot be read or painted.
         """
         look = Look(strength, keep_color, faces, face_strength, lines=lines)
         try:

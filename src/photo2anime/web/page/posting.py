@@ -31,10 +31,12 @@ def before_after_video(photo: Picture, painted: Picture) -> bytes:
     """An MP4 of four seconds: a line sweeps over the photo, leaves the painting behind, and goes back."""
     import av
 
+    from photo2anime.video.media import open_output
+
     before, after = (_even(compose.shrink(picture, _VIDEO_PX).rgb) for picture in (photo, painted))
     height, width = before.shape[:2]
     file = BytesIO()
-    with av.open(file, "w", format="mp4") as container:
+    with open_output(file, "mp4", {}) as container:
         stream = container.add_stream("libx264", rate=Fraction(_FPS), options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(_FPS * _SECONDS):
