@@ -25,9 +25,11 @@ python scripts/make_pairs.py cel "$photos" --models "$models" --out "$runs/pairs
 train cel-a --conditional --scales 2 --steps "$(full 5500 4)" --warmup-steps "$(full 500 2)" --lr 0.01 \
     --adversarial 0.3 --pixel 5 --line 2.5
 sharpen() {
-    train "$@" --discriminator features --shade-jitter 1.5 --warmup-steps 2 --adversarial 1 --pixel 4 --line 3
+    run=$1
+    shift
+    train "$run" --discriminator features --shade-jitter 1.5 --warmup-steps 2 --adversarial 1 --pixel 4 --line 3 "$@"
 }
 sharpen cel-b --from "$runs/cel-a" --steps "$(full 1400 4)" --lr 0.008 --seed 4
-sharpen cel --from "$runs/cel-b" --steps "$(full 300 4)" --lr 0.004 --seed 5 --features "$(full vgg16 mobilenetv2)"
-sharpen cel-d --from "$runs/cel" --steps "$(full 2000 4)" --lr 0.007 --line 4 --adversarial 1.2 --crop-px "$(full 192 64)" --seed 21
-photo2anime export "$runs/cel-d" --ink 0.7 --int8 examples --license "Apache-2.0: any use, commercial too"
+sharpen cel-c --from "$runs/cel-b" --steps "$(full 300 4)" --lr 0.004 --seed 5 --features "$(full vgg16 mobilenetv2)"
+sharpen cel --from "$runs/cel-c" --steps "$(full 2000 4)" --lr 0.007 --line 4 --adversarial 1.2 --crop-px "$(full 192 64)" --seed 21
+photo2anime export "$runs/cel" --ink 0.7 --int8 examples --license "Apache-2.0: any use, commercial too"

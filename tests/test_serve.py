@@ -103,9 +103,8 @@ def check_gradio_client(url: str) -> None:
 
     photo = ROOT / "examples" / "coffee.jpg"
     client = Client(url, verbose=False)
-    (before, after), file, line = client.predict(
-        handle_file(photo), "paprika", 1, False, "auto", "medium", api_name="/paint"
-    )
+    shown, file, line, *_ = client.predict(handle_file(photo), "paprika", 1, False, "auto", "medium", api_name="/paint")
+    before, after = shown["value"] if isinstance(shown, dict) else shown
     assert Path(before).exists() and Path(after).exists() and "600 × 400" in line
     downloaded = Image.open(file["value"] if isinstance(file, dict) else file)
     assert downloaded.size == (600, 400) and downloaded.format == "JPEG"

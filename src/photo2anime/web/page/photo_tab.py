@@ -191,7 +191,8 @@ def _actions(page: Page, seen: list[gr.components.Component]) -> None:
         picture = gr.Button(text.post_picture, elem_id="post-picture")
         clip = gr.Button(text.post_video, elem_id="post-video", visible=video_handlers.offered())
         posted = gr.DownloadButton(elem_id="posted", visible="hidden")
-    seen += [download, row, current]
+    first_look, slider, line = seen
+    seen[:] = [slider, download, line, first_look, row, current]  # callers of /paint read the first three
     copy.click(None, js="() => photo2anime.copy()", api_visibility="private")
     share.click(None, js="() => photo2anime.share()", api_visibility="private")
     for button, make, name in (
@@ -211,10 +212,10 @@ def _unchanged() -> list[Any]:
 def _seen(shown: Shown) -> list[Any]:
     """What the page shows of a painted photo, in the order of `seen` above."""
     return [
-        gr.HTML(visible=False),
         gr.ImageSlider((shown.before, shown.after), visible=True),
-        shown.line,
         gr.DownloadButton(value=shown.file or None, interactive=bool(shown.file)),
+        shown.line,
+        gr.HTML(visible=False),
         gr.Row(visible=True),
         shown,
     ]
