@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import venv
@@ -20,12 +21,11 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both, made from what git has here."""
+    """A folder with both, made from the files here."""
     folder = tmp_path_factory.mktemp("package")
     source = folder / "source"
-    source.mkdir()
-    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x"], cwd=source, input=archive, check=True)
+    made_here = shutil.ignore_patterns(".*", "out", "node_modules", "dist", "build", "__pycache__", "*.egg-info")
+    shutil.copytree(ROOT, source, ignore=made_here)
     run(sys.executable, "-m", "build", "--outdir", folder / "dist", cwd=source)
     return folder / "dist"
 
