@@ -109,11 +109,11 @@ def test_samples_are_painted_beforehand(page: Page) -> None:
     samples.start()
     for index in range(4):
         sample = samples.wait(index)
-        assert Image.open(sample.after).size == Image.open(sample.photo).size
+        assert Image.open(sample.painted).size == Image.open(sample.photo).size
         assert all(f'value="{style}"' in sample.cards for style in list_styles())
     page.services.storage.keep_seconds = 0
     page.services.storage.sweep()
-    assert Path(samples.wait(0).after).is_file()
+    assert Path(samples.wait(0).painted).is_file()
 
 
 def test_several_photos_come_in_one_zip_and_failures_are_named(page: Page) -> None:

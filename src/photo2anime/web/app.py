@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from photo2anime.images.image_io import read_image
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.api.routes import build_api
-from photo2anime.web.page.cards import card_css
+from photo2anime.web.page.cards import card_css, telling_square
 from photo2anime.web.page.head import head
 from photo2anime.web.page.samples import PHOTOS, SHOWN, Samples, before_and_after
 from photo2anime.web.server.middleware import ServerMiddleware
@@ -109,11 +109,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            host, port = sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
-            address = f"http://{shown}:{port}{self.services.settings.root_path}/"
-            sys.stdout.write(f"photo2anime is at {address}  (Ctrl-C ends it)\n")
-            sys.stdout.flush()
+            announce(sockets[0], self.services.settings)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
@@ -150,6 +146,14 @@ def listen(settings: Settings) -> socket.socket:
             f"cannot listen on {settings.host} port {settings.port} ({reason}); choose another --host or --port"
         ) from error
     return listening
+
+
+def announce(listening: socket.socket, settings: Settings) -> None:
+    """Tells on standard output where the page is."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+    sys.stdout.write(f"photo2anime is at http://{shown}:{port}{settings.root_path}/  (Ctrl-C ends it)\n")
+    sys.stdout.flush()
 
 
 def _share_memory() -> None:
@@ -214,10 +218,11 @@ def _theme() -> gr.Theme:
 def _css(services: Services) -> str:
     """The style sheet, each style's card painted by the style itself: portraits on a face, others on a scene."""
     css = resources.files("photo2anime").joinpath("web/page/style.css").read_text(encoding="utf-8")
+    face, scene = (telling_square(read_image(PHOTOS / f"{name}.jpg")) for name in ("astronaut", "china"))
     for name in services.paint_service.styles():
-        photo = read_image(PHOTOS / ("astronaut.jpg" if name.startswith("portrait") else "china.jpg"))
         try:
-            css += card_css(services.paint_service, photo, [name], ".cards") + "\n"
+            square = face if name.startswith("portrait") else scene
+            css += card_css(services.paint_service, square, [name], ".cards") + "\n"
         except (Photo2AnimeError, OSError, ValueError) as error:
             _leave_out(services, name, error)
     return css

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib import resources
 from pathlib import Path
 
@@ -57,16 +56,13 @@ def serve_on_device(settings: Settings) -> None:
     """
     import uvicorn
 
-    from photo2anime.web.app import listen
+    from photo2anime.web.app import announce, listen
 
     if settings.token is not None:
         raise Photo2AnimeError("--on-device hands out files alone and asks for no token; leave --token out")
     app = create_app(built_files(), settings)
     listening = listen(settings)
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
-    sys.stdout.write(f"photo2anime is at http://{shown}:{port}{settings.root_path}/  (Ctrl-C ends it)\n")
-    sys.stdout.flush()
+    announce(listening, settings)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
     uvicorn.Server(config).run([listening])
 

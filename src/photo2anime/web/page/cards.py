@@ -21,12 +21,11 @@ _CARD = WriteOptions(format="WEBP", quality=78, strip_metadata=True)
 
 
 def card_css(
-    service: PaintService, photo: Picture, styles: Iterable[str], within: str, check: Callable[[], None] = lambda: None
+    service: PaintService, square: Picture, styles: Iterable[str], within: str, check: Callable[[], None] = lambda: None
 ) -> str:
-    """A style sheet that puts the photo, painted in each of the styles, on its card in the element `within` (a CSS
-    selector). check: called between styles; may raise to stop. Raises Photo2AnimeError when one cannot paint.
+    """A style sheet that puts a photo's square, painted in each of the styles, on its card in the element `within` (a
+    CSS selector). check: called between styles; may raise to stop. Raises Photo2AnimeError when one cannot paint.
     """
-    square = _telling_square(photo)
     rules = []
     for style in styles:
         check()
@@ -37,7 +36,7 @@ def card_css(
     return "\n".join(rules)
 
 
-def _telling_square(photo: Picture) -> Picture:
+def telling_square(photo: Picture) -> Picture:
     """A square around the photo's largest face, else its middle, at the size cards are painted at."""
     height, width = photo.rgb.shape[:2]
     photo = compose.shrink(photo, max(_SEARCHED_PX, _PAINTED_PX * max(height, width) // min(height, width)))

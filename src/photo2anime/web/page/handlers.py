@@ -19,7 +19,7 @@ from photo2anime.painting import compose
 from photo2anime.types import Photo2AnimeError, Picture
 from photo2anime.web.error_messages import PageError, page_message_of
 from photo2anime.web.errors import HttpError
-from photo2anime.web.page.cards import card_css
+from photo2anime.web.page.cards import card_css, telling_square
 from photo2anime.web.server.file_types import UNKNOWN
 from photo2anime.web.server.jobs import Job, Jobs
 from photo2anime.web.server.paint_service import encoded
@@ -118,7 +118,8 @@ def paint_cards(page: Page, path: str | None, within: str, over: Over = never) -
 
     def work(job: Job) -> str:
         service = page.services.paint_service
-        return card_css(service, service.read(file.read_bytes()), service.styles(), within, job.check)
+        square = telling_square(service.read(file.read_bytes()))
+        return card_css(service, square, service.styles(), within, job.check)
 
     with page.services.storage.in_use(file):
         return finished(page, page.services.jobs, work, quiet, over)  # type: ignore[no-any-return]

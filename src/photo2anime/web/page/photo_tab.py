@@ -128,7 +128,7 @@ class _Events:
             sample = self.samples.wait(index)
         except (Photo2AnimeError, TimeoutError):
             return [str(self.samples.files[index]), gr.skip(), style, *_unchanged()]
-        shown = Shown(sample.before, sample.after, sample.file, "")
+        shown = Shown(sample.photo, sample.painted, sample.painted, "")
         return [sample.photo, _sheet(sample.cards), style, *_seen(shown)]
 
 
@@ -140,8 +140,10 @@ def _built(page: Page, showcase: str) -> _Parts:
             sample = _strip([str(PHOTOS / f"{name}.jpg") for name in NAMES], text.examples, 4, "examples")
             submit = gr.Button(text.submit, variant="primary", elem_id="submit")
         with gr.Column(scale=5):
-            seen = _result(page, showcase)
-            _actions(page, seen)
+            first_look = gr.HTML(showcase, elem_id="showcase")
+            slider, line = _slider(page.text), gr.Markdown(elem_classes="line")
+            download, row, current = _actions(page)
+    seen = [slider, download, line, first_look, row, current]  # callers of /paint read the first three
     style = style_cards(page, CARDS)
     card_sheet = gr.HTML(elem_id="card-sheet", padding=False)
     options = settings(page)
@@ -166,11 +168,10 @@ def _strip(files: list[str], label: str, columns: int, elem_id: str) -> gr.Galle
     )
 
 
-def _result(page: Page, showcase: str) -> list[gr.components.Component]:
-    """What a result is shown in but for the buttons under it, in the order of `_seen`."""
-    first_look = gr.HTML(showcase, elem_id="showcase")
-    slider = gr.ImageSlider(
-        label=page.text.result,
+def _slider(text: Text) -> gr.ImageSlider:
+    """The photo and its painting; hidden while there is none."""
+    return gr.ImageSlider(
+        label=text.result,
         type="filepath",
         interactive=False,
         height=360,
@@ -178,11 +179,10 @@ def _result(page: Page, showcase: str) -> list[gr.components.Component]:
         visible=False,
         buttons=["fullscreen"],
     )
-    return [first_look, slider, gr.Markdown(elem_classes="line")]
 
 
-def _actions(page: Page, seen: list[gr.components.Component]) -> None:
-    """The buttons under a result, which join seen, and what they do."""
+def _actions(page: Page) -> tuple[gr.DownloadButton, gr.Row, gr.State]:
+    """The buttons under a result and what they do: the download, the row of them all, and the `Shown` they act on."""
     text, current = page.text, gr.State(None)
     with gr.Row(elem_id="actions", visible=False) as row:
         download = gr.DownloadButton(text.download, variant="primary", interactive=False, elem_id="download")
@@ -191,8 +191,6 @@ def _actions(page: Page, seen: list[gr.components.Component]) -> None:
         picture = gr.Button(text.post_picture, elem_id="post-picture")
         clip = gr.Button(text.post_video, elem_id="post-video", visible=video_handlers.offered())
         posted = gr.DownloadButton(elem_id="posted", visible="hidden")
-    first_look, slider, line = seen
-    seen[:] = [slider, download, line, first_look, row, current]  # callers of /paint read the first three
     copy.click(None, js="() => photo2anime.copy()", api_visibility="private")
     share.click(None, js="() => photo2anime.share()", api_visibility="private")
     for button, make, name in (
@@ -203,6 +201,7 @@ def _actions(page: Page, seen: list[gr.components.Component]) -> None:
             _poster(page, make, name), current, posted, api_visibility="private", concurrency_limit=None
         )
         made.success(None, js="() => setTimeout(photo2anime.post, 300)", api_visibility="private")
+    return download, row, current
 
 
 def _unchanged() -> list[Any]:

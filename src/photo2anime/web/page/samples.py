@@ -13,7 +13,7 @@ from photo2anime.images.image_io import WriteOptions, read_image
 from photo2anime.options import PaintOptions
 from photo2anime.painting import compose
 from photo2anime.types import Photo2AnimeError, Picture
-from photo2anime.web.page.cards import card_css
+from photo2anime.web.page.cards import card_css, telling_square
 from photo2anime.web.server.paint_service import encoded
 from photo2anime.web.server.services import Services
 
@@ -26,12 +26,10 @@ _SHOWN = WriteOptions(format="WEBP", quality=82, strip_metadata=True)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample, painted in the page's default style. photo, before, after, file: paths; cards: as card_css."""
+    """A sample, painted in the page's default style. photo, painted: paths; cards: as card_css."""
 
     photo: str
-    before: str
-    after: str
-    file: str
+    painted: str
     cards: str
 
 
@@ -63,8 +61,8 @@ class Samples:
         photo = read_image(file)
         result = encoded(service.paint(photo, PaintOptions(style)), WriteOptions())
         painted = str(self._kept(f"{file.stem}-{style}{result.suffix}", result.data))
-        cards = card_css(service, photo, service.styles(), self.within)
-        return Sample(str(file), str(file), painted, painted, cards)
+        cards = card_css(service, telling_square(photo), service.styles(), self.within)
+        return Sample(str(file), painted, cards)
 
     def _kept(self, name: str, data: bytes) -> Path:
         file = self.services.storage.write(name, data)

@@ -34,12 +34,15 @@ class Part:
     end: float = 0.0
 
 
+WHOLE = Part()
+
+
 def length(page: Page, path: str | None) -> float:
     """How many seconds the clip lasts, 0 when it does not say."""
     source, services = _clip(page, path), page.services
 
     def work(job: Job) -> float:
-        order = _order(services, "length", source, source, PaintOptions(), Part())
+        order = _order(services, "length", source, source, PaintOptions(), WHOLE)
         return float(run_worker(order, job.check) or 0)
 
     with services.storage.in_use(source):
@@ -47,7 +50,7 @@ def length(page: Page, path: str | None) -> float:
 
 
 def show_stills(
-    page: Page, path: str | None, options: PaintOptions, over: Over = never, part: Part | None = None
+    page: Page, path: str | None, options: PaintOptions, over: Over = never, part: Part = WHOLE
 ) -> list[str]:
     """Files of a few painted frames, before the long work begins."""
     source, services = _clip(page, path), page.services
@@ -57,7 +60,7 @@ def show_stills(
         services.paint_service.check(options)
         folder = storage.new_file("stills").parent
         try:
-            run_worker(_order(services, "stills", source, folder, options, part or Part()), job.check)
+            run_worker(_order(services, "stills", source, folder, options, part), job.check)
             frames = [services.paint_service.read(file.read_bytes()) for file in sorted(folder.glob("*.png"))]
         finally:
             storage.discard(folder / "stills")
@@ -74,7 +77,7 @@ def show_video(
     options: PaintOptions,
     on_step: Step = quiet,
     over: Over = never,
-    part: Part | None = None,
+    part: Part = WHOLE,
 ) -> str:
     """The painted video's file. Raises PageError, also when the visitor cancelled or has left."""
     source, services = _clip(page, path), page.services
@@ -86,7 +89,7 @@ def show_video(
         target = storage.new_file(f"{stem}-{options.style}.mp4")
         try:
             with storage.in_use(target.parent):
-                run_worker(_order(services, "paint", source, target, options, part or Part()), job.check)
+                run_worker(_order(services, "paint", source, target, options, part), job.check)
             if not target.is_file():
                 raise Photo2AnimeError("the video has no frames")
         except BaseException:

@@ -10,14 +10,14 @@ from photo2anime.options import PaintOptions
 from photo2anime.web.page import handlers, video_handlers
 from photo2anime.web.page.handlers import Page
 from photo2anime.web.page.parts import canceller, left, path_of, settings, style_cards, with_gradio_errors, with_options
-from photo2anime.web.page.video_handlers import Part
+from photo2anime.web.page.video_handlers import WHOLE, Part
 from photo2anime.web.server.visitors import RunningWork
 
 
 def video_tab(page: Page) -> None:
     """Its components, and what happens on each click."""
     text, running = page.text, RunningWork(page.services.visitors)
-    part = gr.State(Part())
+    part = gr.State(WHOLE)
     with gr.Row():
         with gr.Column():
             source = gr.Video(label=text.your_video, sources=["upload", "webcam"], height=300, elem_id="video")
@@ -39,7 +39,7 @@ def video_tab(page: Page) -> None:
     def measured(file: str | None) -> list[Any]:
         seconds = with_gradio_errors(lambda: video_handlers.length(page, file)) if file else 0
         handles = [gr.Slider(0, seconds or 1, value=value) for value in (0, seconds or 1)]
-        return [gr.Row(visible=seconds > 0.5), *handles, Part()]
+        return [gr.Row(visible=seconds > 0.5), *handles, WHOLE]
 
     def trimmed(start: float, end: float) -> Part:
         return Part(min(start, end), max(start, end))

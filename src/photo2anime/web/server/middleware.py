@@ -76,9 +76,10 @@ class ServerMiddleware:
             return await sign_in(self.settings, scope, request.receive, request.send, self._count(scope))
         if path != "/healthz" and not may_enter(self.settings.token, headers):
             raise HttpError(401, "give the token: Authorization: Bearer TOKEN")
-        spoken = preferred(headers.get("accept-language", ""))
-        if path == "/" and spoken.root and not scope["query_string"]:
-            return await request.lead_to(f"{self.settings.root_path}{spoken.root}/")
+        if path == "/" and not scope["query_string"]:
+            spoken = preferred(headers.get("accept-language", ""))
+            if spoken.root:
+                return await request.lead_to(f"{self.settings.root_path}{spoken.root}/")
         if path not in _OWN:
             check_route(path, self.storage.holds)
         elif request.method not in (allowed := _OWN[path].split(", ")):
