@@ -26,6 +26,11 @@ def list_styles() -> dict[str, StyleCard]:
     return shipped_styles() | installed_styles()[0]
 
 
+def offered_styles(*, free: bool) -> list[str]:
+    """What `all` means: the names of every style, with free only of those that are free for any use."""
+    return [name for name, card in list_styles().items() if card.free or not free]
+
+
 @cache
 def shipped_styles() -> dict[str, StyleCard]:
     """The styles inside the package. Their names are theirs: nothing installed later takes one."""

@@ -12,12 +12,10 @@ from photo2anime.batch import listing
 from photo2anime.batch.cluster import started
 from photo2anime.batch.manifest import done_keys, mean_seconds
 from photo2anime.batch.records import BatchStyle, Job, records_of
-from photo2anime.batch.store import Store, read_address
+from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
-from photo2anime.batch.worker import load
-from photo2anime.images.image_io import read_image
+from photo2anime.batch.worker import content_of, decoded, load
 from photo2anime.options import BatchOptions
-from photo2anime.painting import compose
 from photo2anime.types import Photo2AnimeError
 
 _SAMPLES = 4  # photos that are painted, and thrown away, to see what one takes here
@@ -88,8 +86,7 @@ def _tried(options: BatchOptions, styles: tuple[BatchStyle, ...], source: listin
     took = []
     for job in samples:
         try:
-            picture = read_image(store.read(job.below) if store else read_address(job.address))
-            picture = compose.shrink(picture, options.paint.max_side) if options.paint.max_side else picture
+            picture = decoded(content_of(job, store), options)
             for stylizer in stylizers:
                 started_at = time.perf_counter()
                 stylizer.paint_picture(picture, options.paint.look)

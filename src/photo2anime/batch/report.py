@@ -13,8 +13,9 @@ from PIL import Image
 
 from photo2anime.batch.listing import source_of
 from photo2anime.batch.manifest import read_parts
-from photo2anime.batch.records import Row, Summary, records_of
-from photo2anime.batch.store import Store, read_address
+from photo2anime.batch.records import Job, Row, Summary, records_of
+from photo2anime.batch.store import Store
+from photo2anime.batch.worker import content_of
 from photo2anime.images.image_io import read_image
 from photo2anime.images.temporary import write_whole
 from photo2anime.options import BatchOptions
@@ -111,16 +112,13 @@ def _page(lines: list[str], sheet: bytes) -> str:
 def _sheet(options: BatchOptions, rows: list[Row]) -> bytes:
     """Photos, each with its painting to the right, as a JPEG; what has gone meanwhile is left out."""
     source = source_of(options.source, options.dest, options.column)
+    store = None if source.is_list else Store(source.address)
     dest = Store(options.dest)
     pairs = []
     for row in rows:
         try:
-            if source.is_list:
-                photo = read_image(read_address(row.address))
-            else:
-                store = Store(source.address)
-                photo = read_image(store.read(row.address.removeprefix(store.name(""))))
-            pairs.append((photo, read_image(dest.read(row.target))))
+            job = Job(row.address, row.address.removeprefix(store.name("")) if store else "")
+            pairs.append((read_image(content_of(job, store)), read_image(dest.read(row.target))))
         except Photo2AnimeError:
             continue
     high = max(1, -(-len(pairs) // _ACROSS))

@@ -125,9 +125,11 @@ def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew, total: _T
             for style in plan.styles:
                 yield Row(job.address, style.name, "failed", style.key(job), reason=reason)
     elif found.videos:
+        import ray
+
         from photo2anime.batch.films import paint_films
 
-        done = done_keys(dest)
+        done = ray.get(plan.done)
         films = listing.videos(source)
         yield from paint_films(films, plan, dest, crew, lambda row: is_done(row, done, dest))
 

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from photo2anime.images.image_io import why_not_written
-from photo2anime.images.temporary import write_whole
+from photo2anime.images.temporary import whole_file, write_whole
 from photo2anime.types import Photo2AnimeError
 
 if TYPE_CHECKING:
@@ -101,15 +101,12 @@ class Store:
 
     def send(self, file: Path, below: str) -> None:
         """Copies a file of any size from this machine, whole or not at all."""
-        target = f"{below}.part" if self.is_local else below
 
         def once() -> None:
-            if self.is_local:
-                self.files.create_dir(os.path.dirname(self._path(below)))
-            with open(file, "rb") as source, self.files.open_output_stream(self._path(target)) as stream:
-                shutil.copyfileobj(source, stream, 1 << 20)
-            if self.is_local:
-                self.files.move(self._path(target), self._path(below))
+            place = self._path(below)
+            opened = whole_file(Path(place)) if self.is_local else self.files.open_output_stream(place)
+            with open(file, "rb") as source, opened as target:
+                shutil.copyfileobj(source, target, 1 << 20)
 
         _tried(once, "written")
 

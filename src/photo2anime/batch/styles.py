@@ -13,7 +13,7 @@ from photo2anime.inference.runtime import prefers_int8
 from photo2anime.options import BatchOptions
 from photo2anime.painting import portraits
 from photo2anime.painting.stylizer import Stylizer
-from photo2anime.styles import find_style, list_styles
+from photo2anime.styles import find_style, list_styles, offered_styles
 from photo2anime.types import Photo2AnimeError, Precision
 
 
@@ -21,8 +21,8 @@ def look_up(options: BatchOptions, device: str) -> tuple[BatchStyle, ...]:
     """The styles that were asked for, each once. Raises Photo2AnimeError when one cannot be had, or none was named."""
     names: dict[str, None] = {}
     for name in (part.strip() for part in options.styles):
-        offered = [own for own, card in list_styles().items() if card.free or not options.load.free]
-        names |= dict.fromkeys(offered if name.lower() == "all" else [name] if name else [])
+        offered = offered_styles(free=options.load.free) if name.lower() == "all" else [name]
+        names |= dict.fromkeys(filter(None, offered))
     if not names:
         raise Photo2AnimeError("no style was given; see `photo2anime styles`")
     styles = tuple(_style(name, options, device) for name in names)

@@ -103,7 +103,7 @@ class Worker:
                         yield Piece(job, style, replace(row, status="there"))
                         continue
                     if not content and not failed:
-                        content = self.source.read(job.below) if self.source else read_address(job.address)
+                        content = content_of(job, self.source)
                 except Photo2AnimeError as error:
                     failed = str(error)
                 if failed:
@@ -151,9 +151,7 @@ class Worker:
             raise Photo2AnimeError(f"ended its worker {MOST_STARTS} times; is it damaged, or memory too small?")
 
     def _decoded(self, content: bytes) -> Picture:
-        picture = read_image(content, max_megapixels=self.options.max_megapixels)
-        limit = self.options.paint.max_side
-        return compose.shrink(picture, limit) if limit else picture
+        return decoded(content, self.options)
 
     def _paint(self, style: BatchStyle, picture: Picture) -> Picture:
         painted = self.stylizers[style.name].paint_picture(picture, self.options.paint.look).picture
@@ -168,6 +166,19 @@ class Worker:
             except (Photo2AnimeError, MemoryError) as error:
                 row = failed_row(row, error)
         return replace(row, worker=worker_name(), time=time.time())
+
+
+def content_of(job: Job, source: Store | None) -> bytes:
+    """The bytes of an input. source: that inputs lie below, None where each has an address of its own. Raises
+    Photo2AnimeError when they cannot be had.
+    """
+    return source.read(job.below) if source else read_address(job.address)
+
+
+def decoded(content: bytes, options: BatchOptions) -> Picture:
+    """An input as it is to be painted. Raises Photo2AnimeError for what is no picture, or too large."""
+    picture = read_image(content, max_megapixels=options.max_megapixels)
+    return compose.shrink(picture, options.paint.max_side) if options.paint.max_side else picture
 
 
 def is_done(row: Row, done: NDArray[np.uint64], dest: Store) -> bool:

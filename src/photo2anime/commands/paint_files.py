@@ -25,7 +25,7 @@ from photo2anime.options import PhotosOptions
 from photo2anime.painting import compose, portraits
 from photo2anime.painting.comparison import Comparison
 from photo2anime.painting.stylizer import Stylizer
-from photo2anime.styles import installed_styles, list_styles, shipped_styles
+from photo2anime.styles import installed_styles, list_styles, offered_styles, shipped_styles
 from photo2anime.types import MemoryRanOutError, PaintedFace, Painting, Photo2AnimeError, Picture
 
 
@@ -64,8 +64,7 @@ def _load_styles(options: PhotosOptions) -> list[Stylizer]:
     names: dict[str, bool] = {}  # whether it was asked for by name
     for name in ("all",) if options.compare else (part.strip() for part in options.styles):
         if name.lower() == "all":
-            offered = [name for name, card in list_styles().items() if card.free or not options.load.free]
-            names = dict.fromkeys(offered, False) | names
+            names = dict.fromkeys(offered_styles(free=options.load.free), False) | names
         elif name:
             names[name] = True
     if not names:

@@ -98,12 +98,12 @@ def paint_videos(args: Namespace, sources: list[str]) -> int:
         from photo2anime.video.convert import video
     except ImportError as error:  # it is there, but a library under it would not load
         raise Photo2AnimeError(f"video cannot start ({error}); is there enough memory?") from error
-    from photo2anime.styles import list_styles
+    from photo2anime.styles import offered_styles
 
     files = [file for source in sources for file in _videos_in(source)]
     styles = [name for part in args.style.split(",") if (name := part.strip())]
     if "all" in styles:
-        styles = [name for name, card in list_styles().items() if card.free or not args.free]
+        styles = offered_styles(free=args.free)
     if len(files) * len(styles) > 1 and args.out and os.path.splitext(args.out)[1] and not os.path.isdir(args.out):
         raise Photo2AnimeError(f"-o {args.out} is one file for {len(files) * len(styles)} results; give a folder")
     if not files or not styles:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -30,13 +31,22 @@ def open_temporary(folder: Path) -> IO[bytes]:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Content as a file that appears whole or not at all: temporary file beside it, fsync, rename. Raises OSError."""
+    """Content as a file that appears whole or not at all. Raises OSError."""
+    with whole_file(target) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write that appears under its name when all is written, or not at all: temporary file beside it, fsync,
+    rename. Raises OSError.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary: Path | None = None
     try:
         with open_temporary(target.parent) as file:
             temporary = Path(file.name)
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             put_in_place(file, target)

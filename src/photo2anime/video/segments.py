@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from photo2anime.images.temporary import write_whole
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.encoder import Coded
 
@@ -49,7 +50,7 @@ class Segments:
                 self.close()
                 raise
         else:
-            _write_whole(facts, json.dumps(self.settings, indent=1).encode())
+            write_whole(facts, json.dumps(self.settings, indent=1).encode())
         while (part := self._part(self.count)).exists():
             with open(part, "rb") as file:
                 header = json.loads(file.readline())
@@ -70,7 +71,7 @@ class Segments:
         records = (
             _RECORD.pack(p.pts, p.dts, p.duration, p.key, len(p.data), len(p.alpha)) + p.data + p.alpha for p in packets
         )
-        _write_whole(self._part(self.count), json.dumps(header).encode() + b"\n" + b"".join(records))
+        write_whole(self._part(self.count), json.dumps(header).encode() + b"\n" + b"".join(records))
         self._state(self.count - 1).unlink(missing_ok=True)
         self.count, self.frames, self.shift = self.count + 1, self.frames + len(packets), max(self.shift, shift)
 
@@ -156,16 +157,3 @@ def _try_to_lock(file: IO[bytes]) -> bool:
     except OSError:  # a file system without locks: better to paint than not
         return True
     return True
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    temporary = file.with_suffix(".tmp")
-    try:
-        with open(temporary, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(temporary, file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -170,7 +170,8 @@ def batches(
             photos.append(photo)
             mean_colors.append(mean)
             targets.append(target)
-            weights.append(weight)
+            if weight is not None:
+                weights.append(weight)
         free = cfg.batch_size - paired
         for i in range(rank * free, (rank + 1) * free):
             assert sources.unpaired is not None
@@ -188,7 +189,7 @@ def batches(
             target=as_tensor(targets) if targets else None,
             anime=as_tensor(animes) if animes else None,
             smooth=as_tensor(smooths) if smooths else None,
-            weight=torch.from_numpy(np.stack(weights)) if cfg.eye_weight != 1 and weights else None,
+            weight=torch.from_numpy(np.stack(weights)) if weights else None,
         )
         step += 1
 
@@ -213,9 +214,9 @@ def read_rgb(file: Path) -> RGB:
 
 def _paired_crop(
     pairs: PairedPhotos, cfg: TrainConfig, rng: np.random.Generator
-) -> tuple[RGB, RGB, MeanColor, NDArray[np.float32]]:
+) -> tuple[RGB, RGB, MeanColor, NDArray[np.float32] | None]:
     """One crop of a random pair, flipped, scaled and exposed alike; the photo's mean colour as exposed; and how much
-    each place counts, (1, crop, crop).
+    each place counts, (1, crop, crop), None for alike.
     """
     name = pairs.train[rng.integers(len(pairs.train))]
     photo, anime = pairs[name]
@@ -240,12 +241,14 @@ def _paired_crop(
         if turn:
             crop = turned_hues(crop, turn)
         both.append(crop[:, ::-1] if flip else crop)
-    weight = np.ones((1, cfg.crop_px, cfg.crop_px), np.float32)
-    places = (np.arange(cfg.crop_px, dtype=np.float32) + 0.5) * side / cfg.crop_px
-    for x, y, radius in pairs.eyes(name) if cfg.eye_weight != 1 else []:
-        weight[0, np.hypot(places[None] + left - x, places[:, None] + top - y) < radius] = cfg.eye_weight
-    mean = (pairs.mean_color(name) + 1) * np.float32(gain) - 1
-    return both[0], both[1], mean, weight[..., ::-1] if flip else weight
+    weight = None
+    if cfg.eye_weight != 1:
+        places = (np.arange(cfg.crop_px, dtype=np.float32) + 0.5) * side / cfg.crop_px
+        weight = np.ones((1, cfg.crop_px, cfg.crop_px), np.float32)
+        for x, y, radius in pairs.eyes(name):
+            weight[0, np.hypot(places[None] + left - x, places[:, None] + top - y) < radius] = cfg.eye_weight
+        weight = weight[..., ::-1] if flip else weight
+    return both[0], both[1], (pairs.mean_color(name) + 1) * np.float32(gain) - 1, weight
 
 
 def turned_hues(picture: RGB, turn: float) -> RGB:

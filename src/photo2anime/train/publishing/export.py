@@ -64,9 +64,8 @@ def export(
         multiple_of=generator.multiple_of,
         license=license,
     )
-    if ink and isinstance(generator, Generator):
-        generator.ink = Ink(ink)
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
+        generator.ink = Ink(ink) if ink else None
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
         card = replace(card, mean_color=not generator.keeps_colors)
     write_onnx(generator, card, file)
