@@ -23,9 +23,10 @@ import psutil
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from on_device import FLAGS, served
+
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "browser" / "dist"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 SIZES = {"512x512": (512, 512), "1 megapixel": (1024, 1024)}
 NATIVE = """
 import sys, time
@@ -119,7 +120,7 @@ def photos(folder: Path) -> dict[str, Path]:
 def measured(url: str, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         made = photos(Path(folder))
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, "--disable-gpu"])
         pages = {threads: opened(browser, url, threads) for threads in (1, 2)}
         rows: dict[str, Any] = {}
         for name in SIZES:
@@ -198,14 +199,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks-browser.md")
     args = parser.parse_args()
-    command = [sys.executable, "-m", "photo2anime", "serve", "--on-device", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = server.stdout.readline().split(" is at ")[1].split("/  ")[0].rstrip("/")
-        try:
-            found = measured(url, args.rounds)
-        finally:
-            server.terminate()
+    with served() as url:
+        found = measured(url, args.rounds)
     args.out.write_text(markdown(found), encoding="utf-8")
     print(json.dumps(found, indent=1))
 

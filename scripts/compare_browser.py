@@ -9,8 +9,6 @@ import argparse
 import io
 import itertools
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from on_device import FLAGS, served
 from photo2anime import Stylizer
 from photo2anime.styles import shipped_styles
 
-FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 SOFTWARE_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"]
 
 
@@ -64,14 +62,8 @@ def main() -> None:
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--device", choices=("wasm", "webgpu"), default="wasm")
     args = parser.parse_args()
-    command = [sys.executable, "-m", "photo2anime", "serve", "--on-device", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = server.stdout.readline().split(" is at ")[1].split("/  ")[0].rstrip("/")
-        try:
-            compare(url, args.photos, args.device)
-        finally:
-            server.terminate()
+    with served() as url:
+        compare(url, args.photos, args.device)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chromium import chromium
 from conftest import EXAMPLES, ROOT
 from photo2anime.styles import shipped_styles
 from photo2anime.types import Photo2AnimeError
@@ -32,14 +31,7 @@ pytest.importorskip("starlette")
 from photo2anime.web import on_device
 
 BROWSER = ROOT / "browser"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-FLAGS += (
-    "disable-component-update",
-    "disable-sync",
-    "use-fake-device-for-media-stream",
-    "use-fake-ui-for-media-stream",
-)
+MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")  # a camera
 
 
 def script(name: str) -> ModuleType:
@@ -159,13 +151,8 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here (apt-get install chromium)")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{flag}" for flag in FLAGS])
-        yield chromium
-        chromium.close()
+    with chromium(*MEDIA) as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chromium import chromium
 from clips import make_clip, moving, pictures_of
 from conftest import EXAMPLES, photo_of
 from server import serving
@@ -36,10 +35,6 @@ from photo2anime.web.page.several_handlers import paint_several
 from photo2anime.web.server.services import Services
 from photo2anime.web.settings import Settings
 from photo2anime.web.text import CHINESE, ENGLISH, TEXTS
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-FLAGS += ("disable-component-update", "disable-sync")
 
 
 @pytest.fixture
@@ -234,13 +229,8 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here (apt-get install chromium)")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{flag}" for flag in FLAGS])
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")
