@@ -30,7 +30,8 @@ from photo2anime.train.learning.sample_sheet import paint_whole
 from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
 from photo2anime.train.networks.discriminator import Discriminator, FeatureDiscriminator, Seen
 from photo2anime.train.networks.features import CHANNELS, SOURCES, VGG16, MobileNetV2, load_features
-from photo2anime.train.networks.generator import ColorMap, Generator, Ink, OwnColors, grow
+from photo2anime.train.networks.fixed import Ink, Light, OwnColors
+from photo2anime.train.networks.generator import ColorMap, Generator, grow
 
 CPU = torch.device("cpu")
 SMALL = TrainConfig(
@@ -320,6 +321,29 @@ def test_ink_is_drawn_along_the_dark_side_of_edges_alone() -> None:
     moved[..., 30, 30] = -1
     reached = (Ink(1.0)(point) != Ink(1.0)(moved)).any(1)[0].nonzero()
     assert int((reached - 30).abs().max()) <= Ink.REACH_PX
+
+
+def test_light_lifts_darks_and_leaves_lines_hue_and_brightness() -> None:
+    picture = torch.full((1, 3, 64, 96), -0.5)
+    picture[:, 0] = -0.3  # a reddish dark
+    picture[..., 64:] = 0.9
+    picture[:, :, :, 24:26] = -1  # an ink line
+    lit = Light(1.0)(picture)
+    rise = 0.5 * (lit - picture).mean(1)[0]
+    assert 0.08 < float(rise[:, 8:16].mean()) < 0.16 and float(rise[:, 80:].abs().max()) < 0.01
+    assert float(lit[..., 24:26].max()) < -0.75
+    red, green, blue = lit[0, :, 32, 10].tolist()
+    assert red > green + 0.15 and abs(green - blue) < 1e-5
+    assert torch.equal(Light(0.5)(torch.full((1, 3, 16, 16), -1.0)), torch.full((1, 3, 16, 16), -1.0))
+    generator = Generator(own_colors=0.75)
+    before = generator.halo
+    generator.light = Light(1.0)
+    assert generator.halo == before + Light.REACH_PX
+    point = torch.rand(1, 3, 160, 160) - 0.5
+    moved = point.clone()
+    moved[..., 80, 80] = 1
+    reached = ((Light(1.0)(point) - Light(1.0)(moved)).abs() > 1e-6).any(1)[0].nonzero()
+    assert 10 < int((reached - 80).abs().max()) <= Light.REACH_PX
 
 
 def test_one_batch_can_be_overfitted() -> None:

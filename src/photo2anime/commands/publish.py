@@ -57,6 +57,7 @@ def _add_export(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         "--int8", type=Path, metavar="PHOTOS", help="also make an 8-bit network for video, from these photos"
     )
     p.add_argument("--ink", type=float, default=0.0, metavar="SHARE", help="draw lines along its edges, 0 to 1 (0.85)")
+    p.add_argument("--light", type=float, default=0.0, metavar="SHARE", help="lift its darks, 0 to 1 (1)")
     p.add_argument("--install", action="store_true", help="also make it a style of this user")
     p.add_argument("--ship", action="store_true", help="also put it into this package (for its makers)")
     p.set_defaults(run=_export)
@@ -91,7 +92,7 @@ def _export(args: Namespace) -> int:
     from photo2anime.train.publishing.export import export
 
     out = args.out or args.run_dir / "export"
-    written = export(args.run_dir, out, args.description, args.license, args.int8, args.ink)
+    written = export(args.run_dir, out, args.description, args.license, args.int8, args.ink, args.light)
     print(f"{written.file}  torch against ONNX Runtime: {written.worst_level:.4f} grey levels at most")
     if written.int8_psnr_db is not None:
         print(f"{written.card.int8_file}  {written.int8_psnr_db:.1f} dB near it")

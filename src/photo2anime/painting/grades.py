@@ -18,7 +18,8 @@ from photo2anime.types import RGB, Photo2AnimeError
 HUES = {"red": 32.0, "skin": 58.0, "yellow": 95.0, "green": 132.0, "teal": 200.0, "sky": 268.0, "violet": 315.0}
 _TABLE = 33  # colours on a side of the table; between them Pillow interpolates
 _NEUTRAL_CHROMA = 10.0  # tints of shadow and light fade around this chroma: they are for greys, and turn no skin
-_FULL_CHROMA = 12.0  # from this chroma on a colour counts as one of its hue; greys have none
+_FULL_CHROMA = 14.0  # from this chroma on a colour counts as one of its hue; greys have none, a storm's sky little
+_NIGHT = 50.0  # L* below which less chroma is added, so that a night is not turned into a day
 _STRIP_ROWS = 512
 _GLOW_FROM = 200  # brightness of 255 from which on things glow
 _GLOW_SHARE = 1 / 90  # of the longer side: how far light spreads
@@ -118,7 +119,7 @@ def graded_lab(lab: Array, grade: Grade) -> Array:
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
     colored = np.clip(chroma / _FULL_CHROMA, 0, 1)
     turn, factor, lift = (colored * _of_hue(hue, grade, fact) for fact in ("turn", "chroma", "light"))
-    factor += 1 - colored
+    factor = 1 + (factor - colored) * np.where(factor > colored, np.clip(lightness / _NIGHT, 0, 1), 1)
     x = np.clip(lightness / 100, 0, 1) ** (1 / grade.gamma)
     x = x + grade.contrast * (x - 0.5) * 4 * x * (1 - x)
     toned = grade.black + (grade.white - grade.black) * x + lift * 4 * x * (1 - x)

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from photo2anime.train.networks.fixed import Ink, Light, OwnColors
+
 # Where the colour map stops to follow the mean colour: brightness, red and blue less brightness. The pairs go as far;
 # beyond, what was learned from them turned dark and warm photos purple (docs/log.md).
 _FARTHEST = (0.45, 0.1, 0.2)
-_BOX = 5  # side of the box filters that make colours broad, in squares of 8x8 pixels
 
 
 class ResidualBlock(nn.Module):
@@ -61,60 +62,6 @@ class ColorMap(nn.Module):
         return moved.view(n, c, h, w)
 
 
-class OwnColors(nn.Module):
-    """A picture moved by a share of what lies between its broad colours and its photo's: nothing to learn.
-
-    drawn and photo (N, 3, H, W) -> drawn, its colours the photo's wherever one looks at an area, its lines and planes
-    untouched. What a network was never shown, a pink cloth or a purple wall, so keeps its hue. Broad is a blur of
-    about 20 pixels: means of 8x8, and three box filters over them.
-    """
-
-    BLUR_PX = 8 * (3 * (_BOX // 2) + 2)  # how far it looks: the boxes, the mean's own square and the one it is bent to
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, drawn: Tensor, photo: Tensor) -> Tensor:
-        missing = F.avg_pool2d(photo, 8) - F.avg_pool2d(drawn, 8)
-        for _ in range(3):
-            missing = _box(missing, _BOX)
-        return drawn + self.share * F.interpolate(missing, scale_factor=8, mode="bilinear", align_corners=False)
-
-
-class Ink(nn.Module):
-    """Lines drawn along the dark side of a painting's edges: nothing to learn. (N, 3, H, W) in [-1, 1] -> the same.
-
-    The difference of two blurs, where it says "darker than round about", over the brightness round about, is drawn as
-    ink once it passes a threshold: the difference of Gaussians of Winnemöller et al. 2012 ("XDoG"). On a photo it finds
-    texture; on a painting, whose texture is gone, outlines. Bright edges, clouds in a sky, get less. Gaussians are
-    boxes one after another, of 1.2 and 2.0 pixels. share: how much of what lies under a full line is covered.
-    """
-
-    REACH_PX = 5
-    _THRESHOLD, _GAIN = 0.025, 14.0  # in parts of the brightness; seen on twelve photos (docs/log.md)
-    _DARK = (-0.88, -0.91, -0.89)  # a warm black
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, anime: Tensor) -> Tensor:
-        anime = anime.clamp(-1.0, 1.0)
-        y = 0.5 + 0.5 * (0.299 * anime[:, :1] + 0.587 * anime[:, 1:2] + 0.114 * anime[:, 2:])  # (N, 1, H, W)
-        near = _box(_box(y, 3), 3)
-        round_about = _box(_box(near, 5), 3)
-        darker = (round_about - near) / round_about.clamp(min=0.1)
-        line = ((darker - self._THRESHOLD) * self._GAIN).clamp(0.0, 1.0) * (1.2 - near).clamp(0.2, 1.0)
-        line = self.share * line
-        dark = torch.tensor(self._DARK).view(1, 3, 1, 1)
-        return anime + line * (0.85 * dark - 0.85 * anime)
-
-
-def _box(x: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(x, side, 1, side // 2, count_include_pad=False)
-
-
 class Generator(nn.Module):
     """Photo -> anime. x: (N, 3, H, W) in [-1, 1], H and W multiples of `multiple_of`; returns the same, not clipped.
     mean_color: (N, 3), of the whole photos that x are crops of; without it x is taken for whole. own_colors: the share
@@ -155,7 +102,8 @@ class Generator(nn.Module):
         self.after = nn.Sequential(*[ResidualBlock(w, hidden) for _ in range(fine_blocks)])
         self.tail = nn.Conv2d(w, 48, 3, padding=1)  # pixel shuffle by 4 -> (N, 3, H, W)
         self.color = OwnColors(own_colors) if own_colors else ColorMap()
-        self.ink: Ink | None = None  # set for export; what is learned is the painting under it
+        self.ink: Ink | None = None  # these two are set for export; what is learned is the painting under them
+        self.light: Light | None = None
         self._pass_pixels_through()
 
     def _pass_pixels_through(self) -> None:
@@ -182,7 +130,8 @@ class Generator(nn.Module):
         at_8 = 1 + 2 * len(self.low)
         at_16 = 0 if self.deep is None else 1 + 2 * (len(self.deep) - 3)
         drawing = 8 + 4 * at_4 + 8 * at_8 + (8 * (at_16 > 0) + 16 * at_16)
-        return drawing + (OwnColors.BLUR_PX if self.keeps_colors else 0) + (Ink.REACH_PX if self.ink else 0)
+        last = (OwnColors if self.keeps_colors else None, Ink if self.ink else None, Light if self.light else None)
+        return drawing + sum(layer.REACH_PX for layer in last if layer)
 
     @property
     def keeps_colors(self) -> bool:
@@ -200,7 +149,9 @@ class Generator(nn.Module):
         if not self.keeps_colors:
             x = x.mean((2, 3)) if mean_color is None else mean_color
         anime: Tensor = self.color(drawn, x)
-        return anime if self.ink is None else self.ink(anime)
+        for layer in (self.ink, self.light):
+            anime = anime if layer is None else layer(anime)
+        return anime
 
 
 @torch.no_grad()

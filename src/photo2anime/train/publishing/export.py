@@ -18,7 +18,8 @@ from photo2anime.styles import list_styles, shipped_styles, toml_row
 from photo2anime.train.learning.checkpoint import AnyGenerator
 from photo2anime.train.learning.run import load_generator
 from photo2anime.train.networks.enlarger import Enlarger
-from photo2anime.train.networks.generator import Generator, Ink
+from photo2anime.train.networks.fixed import Ink, Light
+from photo2anime.train.networks.generator import Generator
 from photo2anime.train.publishing.quantise import quantise
 from photo2anime.types import Batch, Photo2AnimeError, StyleCard
 
@@ -46,13 +47,19 @@ class Exported:
 
 
 def export(
-    run: Path, out: Path, description: str, license: str, int8_photos: Path | None = None, ink: float = 0.0
+    run: Path,
+    out: Path,
+    description: str,
+    license: str,
+    int8_photos: Path | None = None,
+    ink: float = 0.0,
+    light: float = 0.0,
 ) -> Exported:
     """The run's EMA generator as out/STYLE.onnx, with STYLE.toml (its row) and STYLE.md (the start of its card).
 
-    ink: share of the lines that are drawn over what it paints (`Ink`). Kernels are stored as float16. int8_photos:
-    photos to make STYLE-int8.onnx from, for video; None makes none. Raises Photo2AnimeError when run is no training
-    run, or its file differs from PyTorch by half a level.
+    ink, light: shares of the lines drawn over what it paints, and of the light in its darks (`Ink`, `Light`). Kernels
+    are stored as float16. int8_photos: photos to make STYLE-int8.onnx from, for video; None makes none. Raises
+    Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
     out.mkdir(parents=True, exist_ok=True)
@@ -66,6 +73,7 @@ def export(
     )
     if isinstance(generator, Generator):  # the published one takes statistics over the whole picture
         generator.ink = Ink(ink) if ink else None
+        generator.light = Light(light) if light else None
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
         card = replace(card, mean_color=not generator.keeps_colors)
     write_onnx(generator, card, file)
