@@ -38,7 +38,7 @@ _SHARED: dict[ModuleType, tuple[str, ...]] = {
         "_SHARPNESS_PX",
         "_SAME_FACE",
     ),
-    grades: ("HUES", "_TABLE", "_NEUTRAL_CHROMA", "_FULL_CHROMA", "_STRIP_ROWS", "_GLOW_FROM", "_GLOW_SHARE"),
+    grades: ("HUES", "_TABLE", "_NEUTRAL_CHROMA", "_FULL_CHROMA", "_NIGHT", "_STRIP_ROWS", "_GLOW_FROM", "_GLOW_SHARE"),
     portraits: (
         "STYLES",
         "_PORTRAIT_SHARE",

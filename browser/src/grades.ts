@@ -96,7 +96,8 @@ export function gradedLab([lightness, a, b]: Lab, grade: Grade): Lab {
   const colored = clamp(chroma / grading.full_chroma, 0, 1);
   const turn = colored * ofHue(hue, grade, "turn");
   const lift = colored * ofHue(hue, grade, "light");
-  const factor = colored * ofHue(hue, grade, "chroma") + 1 - colored;
+  const more = colored * (ofHue(hue, grade, "chroma") - 1);
+  const factor = 1 + (more > 0 ? more * clamp(lightness / grading.night, 0, 1) : more);
   let x = clamp(lightness / 100, 0, 1) ** (1 / grade.gamma);
   x += grade.contrast * (x - 0.5) * 4 * x * (1 - x);
   const toned = grade.black + (grade.white - grade.black) * x + lift * 4 * x * (1 - x);

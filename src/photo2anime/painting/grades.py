@@ -119,7 +119,8 @@ def graded_lab(lab: Array, grade: Grade) -> Array:
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
     colored = np.clip(chroma / _FULL_CHROMA, 0, 1)
     turn, factor, lift = (colored * _of_hue(hue, grade, fact) for fact in ("turn", "chroma", "light"))
-    factor = 1 + (factor - colored) * np.where(factor > colored, np.clip(lightness / _NIGHT, 0, 1), 1)
+    more = factor - colored
+    factor = 1 + np.where(more > 0, more * np.clip(lightness / _NIGHT, 0, 1), more)
     x = np.clip(lightness / 100, 0, 1) ** (1 / grade.gamma)
     x = x + grade.contrast * (x - 0.5) * 4 * x * (1 - x)
     toned = grade.black + (grade.white - grade.black) * x + lift * 4 * x * (1 - x)
