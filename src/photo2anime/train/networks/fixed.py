@@ -61,21 +61,19 @@ class Ink(nn.Module):
 
 
 class Light(nn.Module):
-    """A painting's darks lifted and its pale colours made fuller, as background paintings are lit: nothing to learn.
-    (N, 3, H, W) in [-1, 1], H and W multiples of 4 -> the same.
+    """A painting's shadows lifted, as background paintings are lit: nothing to learn. (N, 3, H, W) in [-1, 1], H and W
+    multiples of 4 -> the same.
 
-    A camera leaves shadows black; in a film's background one sees into them. Brightness smoothed with its edges kept
+    A camera leaves shadows dark; in a film's background one sees into them. Brightness smoothed with its edges kept
     is lifted, what is finer is put back (Durand and Dorsey 2002, "Fast bilateral filtering for the display of
     high-dynamic-range images"; the filter is He and Sun 2015, "Fast Guided Filter"), so that ink stays ink. Chroma
-    grows with brightness, so hue stays. Where it is black or bright already nothing changes: a night stays one.
-    share: of all of it, 0 to 1.
+    grows with the brightness, hue stays. Black stays black, a night a night. share: of all of it, 0 to 1.
     """
 
     _SHRINK, _WINDOW = 4, 7  # of the guided filter: it works on the picture shrunk, in boxes of 7x7
     REACH_PX = _SHRINK * (2 * (_WINDOW // 2) + 2)
     _TEXTURE = 0.005  # variance of brightness that counts as fine
-    _LIFT = 2.6  # adds at most 0.14, at a brightness of a third
-    _CHROMA, _FULL = 0.3, 0.4  # more of it, for colours that have less than that
+    _LIFT = 3.0  # adds at most 0.10, at a brightness of 0.4
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -85,12 +83,9 @@ class Light(nn.Module):
         anime = 0.5 + 0.5 * anime.clamp(-1.0, 1.0)
         y = _luma(anime)  # (N, 1, H, W)
         base = self._smoothed(y).clamp(0.0, 1.0)
-        lit = base + self.share * self._LIFT * base.sqrt() * base * (1 - base) ** 3
+        lit = base + self.share * self._LIFT * base**2 * (1 - base) ** 3
         gain = (lit + 0.06) / (base + 0.06)
-        chroma = anime - y
-        pale = (1 - chroma.abs().amax(1, keepdim=True) / self._FULL).clamp(min=0.0)
-        fuller = gain.sqrt() * (1 + self.share * self._CHROMA * pale)
-        return 2 * (lit + (y - base) * gain + chroma * fuller).clamp(0.0, 1.0) - 1
+        return 2 * (lit + (y - base) * gain + (anime - y) * gain.sqrt()).clamp(0.0, 1.0) - 1
 
     def _smoothed(self, y: Tensor) -> Tensor:
         small = F.avg_pool2d(y, self._SHRINK)
