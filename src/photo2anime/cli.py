@@ -17,6 +17,7 @@ from photo2anime.commands.batch import add_batch_command
 from photo2anime.commands.config import apply_settings, print_config, read_settings
 from photo2anime.commands.entry import WELCOME, completed
 from photo2anime.commands.paint import add_paint_command
+from photo2anime.commands.parser import Parser
 from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
 from photo2anime.commands.train import add_train_commands
@@ -109,7 +110,7 @@ def _parser() -> ArgumentParser:
 
 def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser, and those of the commands by name."""
-    parser = ArgumentParser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
+    parser: ArgumentParser = Parser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
     parser.add_argument("-V", "--version", action="version", version=f"photo2anime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_paint_command(commands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
@@ -92,6 +93,7 @@ def settings_of(args: Namespace) -> Settings:
 
 def _serve(args: Namespace) -> int:
     settings = settings_of(args)
+    print("photo2anime starts, in some seconds", file=sys.stderr, flush=True)  # Gradio takes 3 to 12 to import
     try:
         serve = _server(on_device=args.on_device)
     except ModuleNotFoundError as error:
