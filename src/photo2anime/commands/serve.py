@@ -48,7 +48,7 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p.add_argument("--proxy", default="", metavar="ADDRESS", help="the proxy whose X-Forwarded-For is believed")
     p.add_argument("--frame-ancestors", default=d.frame_ancestors, metavar="SITES", help="who may show it in a frame")
     p.add_argument("-s", "--style", default=d.style, help="the style that is chosen at first (default %(default)s)")
-    p.add_argument("--device", default=d.device, choices=DEVICES)
+    p.add_argument("--device", default=d.device, choices=DEVICES, help="what the networks run on")
     p.add_argument(
         "--on-device",
         action="store_true",
