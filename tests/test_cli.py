@@ -312,6 +312,8 @@ def test_what_is_typed_first(photo: Path, capsys: pytest.CaptureFixture[str]) ->
     assert photo.with_name("photo-cel.jpg").exists() and photo.with_name("photo-paprika.jpg").exists()
     assert main(["pain", "photo"]) == 2
     assert "did you mean paint?" in capsys.readouterr().err
+    assert main(["help", "stiles"]) == 2
+    assert "stiles is no command; did you mean styles?" in capsys.readouterr().err
     for words, said in ((["help", "paint"], "examples:"), (["-V"], "photo2anime "), (["help"], "COMMAND")):
         with pytest.raises(SystemExit) as stopped:
             main(words)
