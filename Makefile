@@ -1,6 +1,7 @@
 # make demo   paints the photos in examples/ in every style into out/
 # make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
 # make fuzz   spoilt files of every kind for three minutes
+# make docs   the documentation as a site into build/site
 # make browser       the page that paints in the visitor's own browser, into browser/dist (wants Node 18 or newer)
 # make browser-demo  serves that page on loopback;  make browser-test  its own tests and lint
 # Each sets up .venv by itself, with the versions in constraints.txt.
@@ -9,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow fuzz lint check format clean browser browser-demo browser-test
+.PHONY: demo docs test test-slow fuzz lint check format clean browser browser-demo browser-test
 
 demo: .venv/runtime
 	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
@@ -29,6 +30,9 @@ lint: .venv/develop
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: .venv/docs
+	$(BIN)/python scripts/docs_site.py
 
 browser: browser/dist/index.html
 
@@ -61,6 +65,10 @@ clean:
 
 .venv/runtime: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
+	@touch $@
+
+.venv/docs: .venv/runtime
+	$(PIP) -e '.[app,docs]'
 	@touch $@
 
 .venv/develop: .venv/runtime

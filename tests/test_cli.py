@@ -162,6 +162,7 @@ def test_the_source_is_safe(photo: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["-o", "x.heic"], "cannot write .heic"),
         (["-o", "x.jpg", "-f", "png"], "disagree"),
         (["-s", "all", "-o", "x.jpg"], "give a folder"),
+        (["--styel", "cel"], "there is no option --styel (did you mean --style?); see `photo2anime help paint`"),
     ],
 )
 def test_bad_usage_exits_with_2(
@@ -171,7 +172,15 @@ def test_bad_usage_exits_with_2(
         code = main(["paint", str(photo), *arguments])
     except SystemExit as stopped:  # argparse's own way
         code = int(stopped.code or 0)
-    assert code == 2 and said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert code == 2 and said in told and told.count("\n") == 1
+
+
+def test_photos_may_stand_after_options(photo: Path) -> None:
+    other = photo.with_name("other.jpg")
+    other.write_bytes(photo.read_bytes())
+    assert main([str(photo), "-s", "cel", str(other)]) == 0
+    assert photo.with_name("photo-cel.jpg").exists() and photo.with_name("other-cel.jpg").exists()
 
 
 def test_standard_input_and_output(photo: Path) -> None:
@@ -271,7 +280,10 @@ def test_styles_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out.splitlines()[0])["name"] == "hayao"
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("onnxruntime", "device cpu: works", "is right", "memory", "speed: 512x512"))
+    assert all(
+        word in said
+        for word in ("onnxruntime", "device cpu: works", "in 8 bits", "is right", "memory", "speed: 512x512")
+    )
 
 
 def test_doctor_finds_a_damaged_style(
@@ -300,6 +312,8 @@ def test_what_is_typed_first(photo: Path, capsys: pytest.CaptureFixture[str]) ->
     assert photo.with_name("photo-cel.jpg").exists() and photo.with_name("photo-paprika.jpg").exists()
     assert main(["pain", "photo"]) == 2
     assert "did you mean paint?" in capsys.readouterr().err
+    assert main(["help", "stiles"]) == 2
+    assert "stiles is no command; did you mean styles?" in capsys.readouterr().err
     for words, said in ((["help", "paint"], "examples:"), (["-V"], "photo2anime "), (["help"], "COMMAND")):
         with pytest.raises(SystemExit) as stopped:
             main(words)

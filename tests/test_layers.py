@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 import tomllib
@@ -163,29 +162,6 @@ def test_the_face_detector_is_the_published_one_with_its_licence() -> None:
     assert sha256(BUNDLES / DETECTOR) == DETECTOR_SHA256
     licence = (BUNDLES / DETECTOR).with_suffix(".LICENSE").read_text(encoding="utf-8")
     assert "MIT License" in licence and "Shiqi Yu" in licence and DETECTOR in licence
-
-
-def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
-    shutil.copyfile(ROOT / "examples" / "china.jpg", tmp_path / "photo.jpg")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
-
-
-def test_readme_commands_parse() -> None:
-    from photo2anime.cli import _parser_and_commands
-    from photo2anime.commands.entry import completed
-
-    parser, known = _parser_and_commands()
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^photo2anime (.+?)(?:\s+#.*)?$", text, flags=re.M)
-    assert len(commands) >= 5
-    for command in commands:
-        assert parser.parse_args(completed(command.split(), known))
 
 
 def test_version_is_the_same_everywhere() -> None:

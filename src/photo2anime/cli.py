@@ -17,6 +17,7 @@ from photo2anime.commands.batch import add_batch_command
 from photo2anime.commands.config import apply_settings, print_config, read_settings
 from photo2anime.commands.entry import WELCOME, completed
 from photo2anime.commands.paint import add_paint_command
+from photo2anime.commands.parser import Parser
 from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
 from photo2anime.commands.train import add_train_commands
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not words:
             sys.stdout.write(WELCOME)
             return 0
-        parser, commands = _parser_and_commands()
+        parser, commands = parser_and_commands()
         settings = read_settings(os.environ)
         apply_settings(commands, settings)
         args = parser.parse_args(completed(words, commands))
@@ -104,12 +105,12 @@ def _close_stdout() -> None:
 
 
 def _parser() -> ArgumentParser:
-    return _parser_and_commands()[0]
+    return parser_and_commands()[0]
 
 
-def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+def parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser, and those of the commands by name."""
-    parser = ArgumentParser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
+    parser: ArgumentParser = Parser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
     parser.add_argument("-V", "--version", action="version", version=f"photo2anime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_paint_command(commands)
@@ -124,10 +125,13 @@ def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     config = commands.add_parser("config", help="show the settings that hold, and where they come from")
     config.set_defaults(run=print_config)
     completion = commands.add_parser("completion", help="print a script that completes commands in a shell")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell it is for")
     completion.set_defaults(run=_completion)
     add_train_commands(commands)
     add_publish_commands(commands)
+    for listed in commands._choices_actions:  # a command's --help says at least what the list of commands says
+        command = commands.choices[listed.dest]
+        command.description = command.description or f"{str(listed.help)[:1].upper()}{str(listed.help)[1:]}."
     return parser, dict(commands.choices)
 
 

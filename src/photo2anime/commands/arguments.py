@@ -48,7 +48,7 @@ def add_look_arguments(p: ArgumentParser) -> None:
         choices=get_args(Precision),
         help="of the network: int8 where this processor is faster with it (default), or always one",
     )
-    p.add_argument("--device", default="auto", choices=DEVICES)
+    p.add_argument("--device", default="auto", choices=DEVICES, help="what the networks run on")
     p.add_argument(
         "--tile",
         type=positive,

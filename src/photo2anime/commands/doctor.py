@@ -15,6 +15,13 @@ from photo2anime.styles import in_int8, installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
 _PACKAGES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "psutil")
+_EXTRAS = {  # extra: (the package that tells, what wants it)
+    "video": ("av", "videos"),
+    "app": ("gradio", "the web page and the HTTP API"),
+    "train": ("torch", "training"),
+    "cluster": ("ray", "`batch` on several machines"),
+    "completion": ("shtab", "completion in the shell"),
+}
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 _LOW_MEMORY_GIB = 1.0
 _SPEED_CHECK_SECONDS = 1.0
@@ -45,8 +52,10 @@ def _packages() -> Iterator[Finding]:
     runtimes = [name for name in _RUNTIMES if _version(name)]
     if len(runtimes) > 1:
         yield Finding(f"{' and '.join(runtimes)} hide each other", "pip uninstall all of them, then install one")
-    torch = _version("torch")
-    yield Finding(f"torch {torch}: training works" if torch else "torch is not installed: only training needs it")
+    for extra, (name, user) in _EXTRAS.items():
+        found = _version(name)
+        missing = f"{name} is not installed: only {user} wants it, pip install 'photo2anime[{extra}]'"
+        yield Finding(f"{name} {found}, for {user}" if found else missing)
 
 
 def _version(package: str) -> str | None:
@@ -74,14 +83,16 @@ def _styles() -> Iterator[Finding]:
     from photo2anime.inference.weights import how_to_mend, local_file
 
     styles = list_styles().values()
-    for card in [*styles, *(in_int8(card) for card in styles if card.int8_file)]:
+    kinds = [("", card) for card in styles] + [(" in 8 bits", in_int8(card)) for card in styles if card.int8_file]
+    for kind, card in kinds:
         try:
             file = local_file(card)
         except Photo2AnimeError as error:
-            yield Finding(f"style {card.name}: {error}", how_to_mend(card))
+            yield Finding(f"style {card.name}{kind}: {error}", how_to_mend(card))
         else:
             size = file.stat().st_size / 1e6
-            yield Finding(f"style {card.name}: {card.file}, {size:.1f} MB, sha256 {str(card.sha256)[:12]}.. is right")
+            right = f"sha256 {str(card.sha256)[:12]}.. is right"
+            yield Finding(f"style {card.name}{kind}: {card.file}, {size:.1f} MB, {right}")
     for problem in installed_styles()[1]:
         yield Finding(problem, "if it names a file, import that style again or delete the file; else mend the folder")
 

@@ -32,13 +32,18 @@ def completed(words: Sequence[str], commands: Collection[str]) -> list[str]:
     if first in commands or first in _ASKS:
         return list(words)
     if first == "help":
+        if rest and rest[0] not in commands:
+            raise Photo2AnimeError(f"{rest[0]} is no command; {_hint(rest[0], commands)}")
         return [*rest[:1], "--help"]
     files = [word for word in words if word == "-" or os.path.lexists(word) or _looks_like_a_file(word)]
     if not files:
-        near = difflib.get_close_matches(first, commands, n=1)
-        hint = f"did you mean {near[0]}?" if near else "see `photo2anime help`"
-        raise Photo2AnimeError(f"{first} is neither a command nor a file; {hint}")
+        raise Photo2AnimeError(f"{first} is neither a command nor a file; {_hint(first, commands)}")
     return ["video" if all(map(is_video, files)) else "paint", *words]
+
+
+def _hint(word: str, commands: Collection[str]) -> str:
+    near = difflib.get_close_matches(word, commands, n=1)
+    return f"did you mean {near[0]}?" if near else "see `photo2anime help`"
 
 
 def _looks_like_a_file(word: str) -> bool:

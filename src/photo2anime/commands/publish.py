@@ -19,12 +19,12 @@ def add_publish_commands(commands: argparse._SubParsersAction[ArgumentParser]) -
 def _add_evaluate(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p = commands.add_parser("evaluate", help="measure styles, with or without reference pictures")
     p.add_argument("styles", nargs="+", metavar="STYLE", help="names of styles or .onnx files; all go into one table")
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR", help="the photos to paint")
     p.add_argument("--targets", type=Path, metavar="DIR", help="reference pictures of the photos, same names")
     p.add_argument("--anime", type=Path, metavar="DIR", help="pictures of the style, any names, for KID")
     p.add_argument("--drawn", action="store_true", help="also measure how drawn pictures look (fetches a network once)")
     p.add_argument("--names", default="", metavar="NAME,..", help="only these photos")
-    p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"))
+    p.add_argument("--features", default="vgg16", choices=("mobilenetv2", "vgg16"), help="network of the distances")
     p.add_argument("--out", type=Path, metavar="DIR", help="where JSON, tables and grids go (default: here)")
     p.set_defaults(run=_evaluate)
 
@@ -36,7 +36,7 @@ def _add_import(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         description="Installs a network for this user: an .onnx file, or the state dict of AnimeGANv2's generator as "
         "animegan2-pytorch published it.",
     )
-    p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("file", type=Path, metavar="FILE", help="an .onnx file, or weights")
     p.add_argument("--name", required=True, metavar="STYLE", help="what it will be called")
     p.add_argument(
         "--upsampling", choices=("align-corners", "half-pixel"), help="how a PyTorch checkpoint doubles sizes"
@@ -49,7 +49,7 @@ def _add_import(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
 
 def _add_export(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p = commands.add_parser("export", help="turn a training run into an .onnx file with its card")
-    p.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    p.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run of `train` or `distill`")
     p.add_argument("--out", type=Path, metavar="DIR", help="default: RUN_DIR/export")
     p.add_argument("--description", default="", help="one line for `photo2anime styles`")
     p.add_argument("--license", default="as the material it was trained on", help="of the weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
@@ -47,7 +48,7 @@ def add_serve_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p.add_argument("--proxy", default="", metavar="ADDRESS", help="the proxy whose X-Forwarded-For is believed")
     p.add_argument("--frame-ancestors", default=d.frame_ancestors, metavar="SITES", help="who may show it in a frame")
     p.add_argument("-s", "--style", default=d.style, help="the style that is chosen at first (default %(default)s)")
-    p.add_argument("--device", default=d.device, choices=DEVICES)
+    p.add_argument("--device", default=d.device, choices=DEVICES, help="what the networks run on")
     p.add_argument(
         "--on-device",
         action="store_true",
@@ -92,6 +93,7 @@ def settings_of(args: Namespace) -> Settings:
 
 def _serve(args: Namespace) -> int:
     settings = settings_of(args)
+    print("photo2anime starts, in some seconds", file=sys.stderr, flush=True)  # Gradio takes 3 to 12 to import
     try:
         serve = _server(on_device=args.on_device)
     except ModuleNotFoundError as error:

@@ -36,7 +36,7 @@ def _add_distill(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         metavar="DIR|CHAIN",
         help="the pictures, same names; or what draws them: A.onnx, or steps such as flatten,A.onnx,UPSCALER.onnx@3",
     )
-    p.add_argument("--style", required=True, metavar="NAME")
+    p.add_argument("--style", required=True, metavar="NAME", help="what the style will be called")
     p.add_argument(
         "--pseudo-pairs",
         type=Path,
@@ -75,18 +75,18 @@ def _training_parser(
     """The parser of a command that trains on photos. about: one line for the list of commands; method: one sentence."""
     description = f"{method} The same command again goes on where it was stopped."
     p = commands.add_parser(name, help=about, description=description)
-    p.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    p.add_argument("--photos", type=Path, required=True, metavar="DIR", help="the photos")
     return p
 
 
 def _add_run_options(p: ArgumentParser) -> None:
-    p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir")
+    p.add_argument("--run", type=Path, required=True, metavar="RUN_DIR", dest="run_dir", help="where the run is kept")
     p.add_argument("--steps", type=int, dest="total_steps", metavar="N", help="where training ends")
     p.add_argument("--minutes", type=float, metavar="M", help="stop after so long, to go on another time")
     p.add_argument("--warmup-steps", type=int, metavar="N", help="steps before the discriminator joins")
     p.add_argument("--batch-size", type=int, metavar="N", help="of each process")
-    p.add_argument("--crop-px", type=int, metavar="PX")
-    p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE")
+    p.add_argument("--crop-px", type=int, metavar="PX", help="side of the squares that are trained on")
+    p.add_argument("--lr", type=float, dest="lr_generator", metavar="RATE", help="learning rate of the generator")
     p.add_argument("--width", type=int, metavar="CHANNELS", help="channels at 1/4 of the size (default 48)")
     p.add_argument("--hidden", type=int, metavar="CHANNELS", help="channels inside a block at 1/4 (default 96)")
     p.add_argument("--fine-blocks", type=int, metavar="N", help="residual blocks at 1/4 after the others (default 2)")
@@ -115,7 +115,7 @@ def _add_run_options(p: ArgumentParser) -> None:
         p.add_argument(
             f"--{term.replace('_', '-')}", type=float, dest=f"w_{name}", metavar="W", help=f"weight of {name}"
         )
-    p.add_argument("--seed", type=int)
+    p.add_argument("--seed", type=int, metavar="N", help="of everything that is drawn by lot")
     p.add_argument("--checkpoint-steps", type=int, metavar="N", help="save and sample every N steps")
     p.add_argument("--hold-out", default="", metavar="NAME,..", help="pairs kept aside to judge the result")
     p.add_argument("--from", dest="start_from", metavar="RUN_DIR|STYLE|FILE.onnx", help="begin with these weights")
@@ -129,7 +129,7 @@ def _add_prepare(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         "many and why. The same command again goes on where it was stopped.",
     )
     p.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="a folder of pictures or films, or one film")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the crops go")
     p.add_argument("--size", type=int, default=256, metavar="PX", help="side of the crops (default 256)")
     p.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="within a scene, a frame this often")
     p.add_argument("--crops", type=int, default=4, metavar="N", help="at most so many crops a picture (default 4)")

@@ -20,8 +20,10 @@ class PaintFields(BaseModel):
     style: Annotated[str, Field(max_length=100, description="one of GET /api/styles")] = "hayao"
     strength: Annotated[float, Field(ge=0, le=1, description="1 is the full style, 0 the photo")] = 1.0
     keep_color: Annotated[bool, Field(description="keep the photo's own colours")] = False
-    faces: FaceChoice = "auto"
-    lines: LineWeight = "medium"
+    faces: Annotated[
+        FaceChoice, Field(description="paint each face as a portrait: by its size, not at all, or all in one version")
+    ] = "auto"
+    lines: Annotated[LineWeight, Field(description="how thick lines are in the picture")] = "medium"
     side_by_side: Annotated[bool, Field(description="photo and result in one picture")] = False
     max_side: Annotated[int | None, Field(ge=1, le=100_000, description="shrink larger photos first, pixels")] = None
     format: Annotated[

@@ -15,6 +15,7 @@ from photo2anime.web.page import handlers, posting, video_handlers
 from photo2anime.web.page.handlers import Page, Shown
 from photo2anime.web.page.parts import left, path_of, settings, style_cards, with_gradio_errors, with_options
 from photo2anime.web.page.samples import NAMES, PHOTOS, Samples
+from photo2anime.web.server.file_types import UNKNOWN
 from photo2anime.web.text import Text
 
 CARDS = "photo-cards"  # the id of this tab's cards
@@ -62,7 +63,7 @@ def photo_tab(page: Page, samples: Samples, showcase: str) -> None:
             queue=False,
             js="(...given) => { photo2anime.show('result'); return given; }",
         )
-    gr.on(
+    given = gr.on(
         [parts.photo.upload, parts.photo.clear],
         events.cards,
         parts.photo,
@@ -70,6 +71,7 @@ def photo_tab(page: Page, samples: Samples, showcase: str) -> None:
         show_progress="hidden",
         **private,
     )
+    given.failure(events.unless_unreadable, parts.photo, parts.photo, api_visibility="private", queue=False)
     chosen = [parts.photo, parts.card_sheet, parts.style, *parts.seen]
     parts.sample.select(events.choose_sample, None, chosen, api_visibility="private", queue=False)
     parts.earlier.select(events.show_again, parts.visit, parts.seen, api_visibility="private", queue=False)
@@ -104,6 +106,10 @@ class _Events:
         """The visitor's photo on every card."""
         over = left(self.page, request)
         return _sheet(with_gradio_errors(lambda: handlers.paint_cards(self.page, photo, f"#{CARDS}", over)))
+
+    def unless_unreadable(self, photo: str | None) -> Any:
+        """Empties the upload box of a file that is no picture, which a browser shows as a broken one."""
+        return None if photo and Path(photo).suffix == UNKNOWN else gr.skip()
 
     def add_to_visit(self, shown: Shown | None, visit: list[Shown]) -> tuple[list[Shown], Any]:
         """The results of this visit with the new one before them."""
