@@ -64,5 +64,5 @@ clean:
 	@touch $@
 
 .venv/develop: .venv/runtime
-	$(PIP) -e '.[app,cluster,train,video,dev]'
+	$(PIP) -e '.[app,cluster,jxl,raw,train,video,dev]'
 	@touch $@

@@ -20,6 +20,7 @@ from photo2anime.styles import in_int8, shipped_styles
 SOURCE = ROOT / "src" / "photo2anime"
 LAYERS = {  # each module or room may import those of lower rank, and a room what lies in it
     "types": 0,
+    "extras": 1,
     "styles": 1,
     "inference.onnx_file": 1,
     "inference.pixels": 1,
@@ -31,6 +32,8 @@ LAYERS = {  # each module or room may import those of lower rank, and a room wha
     "images.color_codes": 2,
     "images.decode": 3,
     "images.tiff": 4,
+    "images.jxl": 4,
+    "images.raw": 4,
     "images.temporary": 1,
     "images.image_io": 5,
     "painting.grades": 3,

@@ -12,7 +12,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
-from photo2anime.commands.arguments import need
 from photo2anime.commands.batch import add_batch_command
 from photo2anime.commands.config import apply_settings, print_config, read_settings
 from photo2anime.commands.entry import WELCOME, completed
@@ -21,6 +20,7 @@ from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
 from photo2anime.commands.train import add_train_commands
 from photo2anime.commands.video import add_video_commands
+from photo2anime.extras import need
 from photo2anime.types import Photo2AnimeError
 
 _stops: list[int] = []  # exit codes of the signals that came

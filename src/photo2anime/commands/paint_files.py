@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from photo2anime.commands.sources import STANDARD, PhotoToPaint, find_sources, names_a_file
+from photo2anime.images import jxl
 from photo2anime.images.color_codes import GAIN_MAP
 from photo2anime.images.image_io import (
     FORMATS,
@@ -103,7 +104,10 @@ def _check_out(options: PhotosOptions, results: int) -> None:
         raise Photo2AnimeError("a picture would be written to the terminal; give -o, or redirect the output")
     if to_stdout and options.json:
         raise Photo2AnimeError("--json and the picture both want standard output; give -o FILE")
-    if options.out and not to_stdout and names_a_file(options.out):
+    to_file = options.out and not to_stdout and names_a_file(options.out)
+    if ".jxl" in (options.suffix, to_file and Path(options.out or "").suffix.lower()):
+        jxl.prepare_to_write()
+    if options.out and to_file:
         if results > 1:
             raise Photo2AnimeError(f"-o {options.out} is one file for {results} results; give a folder")
         if options.suffix and FORMATS[Path(options.out).suffix.lower()] != options.write.format:
@@ -201,7 +205,7 @@ class PhotoRun:
         if job.source == STANDARD and sys.stdin is None:
             raise Photo2AnimeError("standard input is closed; give a file")
         source = sys.stdin.buffer if job.source == STANDARD else job.source
-        picture = read_image(source, max_megapixels=self.options.max_megapixels)
+        picture = read_image(source, max_megapixels=self.options.max_megapixels, enough_px=self.options.paint.max_side)
         if picture.frames > 1 and picture.format == "TIFF":
             self._note(f"{job.source}: only the first of its {picture.frames} pages is painted")
         elif picture.frames > 1:
