@@ -194,10 +194,10 @@ def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_readme_commands_parse() -> None:
-    from photo2anime.cli import _parser_and_commands
+    from photo2anime.cli import parser_and_commands
     from photo2anime.commands.entry import completed
 
-    parser, known = _parser_and_commands()
+    parser, known = parser_and_commands()
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^photo2anime (.+?)(?:\s+#.*)?$", text, flags=re.M)
     assert len(commands) >= 5

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not words:
             sys.stdout.write(WELCOME)
             return 0
-        parser, commands = _parser_and_commands()
+        parser, commands = parser_and_commands()
         settings = read_settings(os.environ)
         apply_settings(commands, settings)
         args = parser.parse_args(completed(words, commands))
@@ -103,11 +103,7 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _parser() -> ArgumentParser:
-    return _parser_and_commands()[0]
-
-
-def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+def parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser, and those of the commands by name."""
     parser = ArgumentParser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
     parser.add_argument("-V", "--version", action="version", version=f"photo2anime {__version__}")
@@ -124,7 +120,7 @@ def _parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     config = commands.add_parser("config", help="show the settings that hold, and where they come from")
     config.set_defaults(run=print_config)
     completion = commands.add_parser("completion", help="print a script that completes commands in a shell")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
     completion.set_defaults(run=_completion)
     add_train_commands(commands)
     add_publish_commands(commands)
@@ -135,7 +131,11 @@ def _completion(args: Namespace) -> int:
     need("completion", "completion", "shtab")
     import shtab
 
-    print(shtab.complete(_parser(), shell=args.shell))
+    parser, commands = parser_and_commands()
+    for action in (action for command in commands.values() for action in command._actions):
+        if action.nargs != 0 and action.type is None and not action.choices:  # a file's name, or at least never wrong
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, shell=args.shell))
     return 0
 
 
