@@ -17,6 +17,7 @@ from photo2anime.images import jxl, raw
 from photo2anime.images.image_io import WriteOptions, encode_image, read_image, write_image
 from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 from photo2anime.web.server.file_types import HEAD_BYTES, extension_of, is_picture
+from photo2anime.web.server.paint_service import PaintService
 from raw_photos import dng
 
 PHOTO = photo_of(40, 56)
@@ -189,6 +190,12 @@ def test_tiffs_are_no_raw_photos() -> None:
 def test_raw_photos_are_known_by_their_bytes() -> None:
     for start in (*raw.STARTS, b"II*\0\x10\0\0\0CR\x02\0", b"\0\0\0\x18ftypcrx ", dng(photo_of(8, 8))):
         assert raw.is_raw(io.BytesIO(start + bytes(100)))
+
+
+@needs_raw
+def test_the_server_takes_raw_photos() -> None:
+    assert PaintService().read(dng(photo_of(64, 96))).format == "RAW"
+    assert all(is_picture(extension_of(start + bytes(100))) for start in raw.STARTS)
 
 
 # In a folder, and without the extras

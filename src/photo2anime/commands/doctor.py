@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from photo2anime import __version__
+from photo2anime.images import jxl, raw
 from photo2anime.styles import in_int8, installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
@@ -47,6 +48,8 @@ def _packages() -> Iterator[Finding]:
         yield Finding(f"{' and '.join(runtimes)} hide each other", "pip uninstall all of them, then install one")
     torch = _version("torch")
     yield Finding(f"torch {torch}: training works" if torch else "torch is not installed: only training needs it")
+    for kind, lacking in (("JPEG XL", jxl.lacking()), ("RAW photos", raw.lacking())):
+        yield Finding(lacking or f"{kind}: can be read")
 
 
 def _version(package: str) -> str | None:
