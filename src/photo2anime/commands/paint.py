@@ -58,8 +58,8 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
         type=_jobs,
         default=1,
         metavar="N",
-        help="paint so many photos at a time (default 1), each with its share of the processors and memory of its own; "
-        "for many small photos on many processors, where reading and writing hold painting up",
+        help="paint so many photos at a time (default 1), each with its share of the processors and memory of its own: "
+        "where there are more processors than one photo keeps busy; on two it gains nothing",
     )
     p.add_argument("--verbose", action="store_true", help="tell which network paints, too")
     p.set_defaults(run=_paint)

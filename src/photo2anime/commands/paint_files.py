@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,17 +43,19 @@ def paint_files(options: PhotosOptions) -> int:
     _check_out(options, len(found.jobs) * len(stylizers))
     sources = {os.path.realpath(job.source) for job in found.jobs if job.source != STANDARD}
     told = Teller(options, len(found.jobs))
-    told.count(_outcomes(PhotoRun(options, stylizers, sources, told.say, tile_bars=told.shows_tiles), found.jobs))
+    run = PhotoRun(options, stylizers, sources, told.say, tile_bars=told.shows_tiles)
+    with closing(_outcomes(run, found.jobs)) as outcomes:
+        told.count(outcomes)
     told.tell_summary(len(found.jobs) + len(found.failures))
     return 1 if told.total.failed or found.failures else 0
 
 
-def _outcomes(run: PhotoRun, jobs: Sequence[PhotoToPaint]) -> Iterable[Outcome]:
+def _outcomes(run: PhotoRun, jobs: Sequence[PhotoToPaint]) -> Generator[Outcome]:
     """What becomes of each photo, by this process or by options.jobs of them."""
     groups = run.groups(jobs)
     only_here = run.options.dry_run or any(job.source.startswith(_STREAMS) for job in jobs)
     processes = 1 if only_here else min(run.options.jobs, len(groups))
-    return map(run.attempt, jobs) if processes < 2 else painted_by(processes, run, groups)
+    yield from map(run.attempt, jobs) if processes < 2 else painted_by(processes, run, groups)
 
 
 def _load_styles(options: PhotosOptions) -> list[Stylizer]:
