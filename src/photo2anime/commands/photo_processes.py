@@ -79,6 +79,9 @@ def _attempt_all(jobs: Sequence[PhotoToPaint]) -> tuple[list[Line], Outcome]:
     """What is to be said of a group of photos, and what became of it."""
     _lines.clear()
     total = Outcome()
-    for job in jobs:
-        total.add(_run.attempt(job))
+    try:
+        for job in jobs:
+            total.add(_run.attempt(job))
+    except SystemExit:  # the pool would take it for a result, and give out the next photo
+        os._exit(143)
     return list(_lines), total
