@@ -5,6 +5,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && 
 
 WORKDIR /app
 COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY man ./man
 COPY src ./src
 RUN useradd --create-home painter
 

@@ -1,5 +1,6 @@
 # make demo   paints the photos in examples/ in every style into out/
 # make test   the fast tests;  make test-slow  the others;  make lint  what CI checks of the code's form
+# make man    writes the manual page from the parser, after a flag has changed
 # make fuzz   spoilt files of every kind for three minutes
 # make docs   the documentation as a site into build/site
 # make browser       the page that paints in the visitor's own browser, into browser/dist (wants Node 18 or newer)
@@ -10,7 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo docs test test-slow fuzz lint check format clean browser browser-demo browser-test
+.PHONY: demo docs man test test-slow fuzz lint check format clean browser browser-demo browser-test
 
 demo: .venv/runtime
 	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
@@ -22,6 +23,9 @@ test: .venv/develop
 
 test-slow: .venv/develop
 	$(BIN)/python -m pytest -m slow
+
+man: .venv/develop
+	$(BIN)/python scripts/man_page.py
 
 fuzz: .venv/develop
 	$(BIN)/python scripts/fuzz.py --seconds 180
@@ -72,5 +76,5 @@ clean:
 	@touch $@
 
 .venv/develop: .venv/runtime
-	$(PIP) -e '.[app,cluster,train,video,dev]'
+	$(PIP) -e '.[app,cluster,jxl,raw,train,video,dev]'
 	@touch $@

@@ -71,6 +71,16 @@ def pictures() -> Iterator[tuple[str, bytes]]:
         file = io.BytesIO()
         from_bytes(mode, (40, 24), pixels.tobytes()).save(file, quality=60, transfer_characteristics=16)
         yield "heic", file.getvalue()
+    if find_spec("pillow_jxl"):
+        import pillow_jxl  # noqa: F401  its import makes Pillow know the format
+
+        for picture, arguments in (
+            (image, {"exif": exif.tobytes(), "xmp": xmp}),
+            (image.convert("RGBA"), {"lossless": True}),
+        ):
+            file = io.BytesIO()
+            picture.save(file, "JXL", compress_metadata=True, **arguments)
+            yield "jxl", file.getvalue()
     if find_spec("cv2"):
         import cv2
 

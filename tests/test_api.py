@@ -478,20 +478,21 @@ def test_a_browser_signs_in_once(opened: Opened) -> None:
 
 
 def test_the_command_line_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    from photo2anime.cli import _parser
+    from photo2anime.cli import parser_and_commands
     from photo2anime.commands.serve import settings_of
 
+    parser = parser_and_commands()[0]
     monkeypatch.setenv("PHOTO2ANIME_TOKEN", "from-environment")
     settings = settings_of(
-        _parser().parse_args(["serve", "--port", "1", "--queue", "3", "--upload-mb", "2.5", "--root-path", "/a/"])
+        parser.parse_args(["serve", "--port", "1", "--queue", "3", "--upload-mb", "2.5", "--root-path", "/a/"])
     )
     assert settings == replace(Settings(), port=1, queue=3, upload_mb=2.5, root_path="/a", token="from-environment")
     with pytest.raises(SystemExit):
-        _parser().parse_args(["serve", "--queue", "-1"])
+        parser.parse_args(["serve", "--queue", "-1"])
     with pytest.raises(Photo2AnimeError, match="slash"):
-        settings_of(_parser().parse_args(["serve", "--root-path", "a"]))
+        settings_of(parser.parse_args(["serve", "--root-path", "a"]))
     with pytest.raises(Photo2AnimeError, match="ASCII"):
-        settings_of(_parser().parse_args(["serve", "--token", "gehe\u00efm"]))
+        settings_of(parser.parse_args(["serve", "--token", "gehe\u00efm"]))
 
 
 def test_a_port_in_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:

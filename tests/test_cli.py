@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import photo_of
-from photo2anime import list_styles
-from photo2anime.cli import main
+from conftest import ROOT, photo_of
+from photo2anime import __version__, list_styles
+from photo2anime.cli import main, parser_and_commands
 
 
 @pytest.fixture
@@ -380,11 +383,34 @@ def test_threads_are_held_to(photo: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert main([str(photo), "--threads", "1"]) == 0 and cpu_threads() == 1
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_shells_can_complete(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shtab")
     assert main(["completion", shell]) == 0
-    assert "--keep-color" in capsys.readouterr().out
+    script = capsys.readouterr().out
+    assert ("keep-color" if shell == "fish" else "--keep-color") in script  # fish: -l keep-color
+    if (program := shutil.which(shell)) is None:
+        return
+    (tmp_path / "script").write_text(script)
+    subprocess.run([program, "-n", tmp_path / "script"], check=True)
+    if shell == "bash":
+        (tmp_path / "photo.jpg").touch()
+        words = "COMP_WORDS=(photo2anime paint ph); COMP_CWORD=2; _shtab_photo2anime; echo ${COMPREPLY[@]}"
+        done = subprocess.run([program, "-c", f". ./script; {words}"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout.strip() == "photo.jpg", done
+
+
+def test_the_manual_page_tells_all_that_help_does() -> None:
+    def words(text: str) -> str:
+        return re.sub(r"\W+", " ", re.sub(r"\\(?:f.|&|\(..)", "", text))
+
+    page = words((ROOT / "man" / "photo2anime.1").read_text(encoding="utf-8"))
+    for name, command in parser_and_commands()[1].items():
+        assert f" {name} " in page and words(__version__) in page
+        for action in command._actions:
+            told = [*action.option_strings, (action.help or "") % (vars(action) | {"prog": command.prog})]
+            lacking = [text for text in told if action.help != argparse.SUPPRESS and words(text).strip() not in page]
+            assert not lacking or "--help" in action.option_strings, f"{name}: {lacking}: run `make man`"
 
 
 def test_the_version_is_told() -> None:

@@ -226,7 +226,7 @@ def test_a_broken_link_that_stands_for_the_target_is_not_replaced(photo: Path, t
     assert (tmp_path / "link.jpg").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["x.jxl", "x.psd", "x.docx", "deep/x.jpx"])
+@pytest.mark.parametrize("name", ["x.heic", "x.psd", "x.docx", "deep/x.jpx"])
 def test_a_name_that_cannot_be_written_makes_no_folder(
     photo: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,11 +296,11 @@ def test_everything_that_is_skipped_is_counted_and_named(
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
     (folder / "lost.jpg").symlink_to("nowhere.jpg")
     os.mkfifo(folder / "pipe.jpg")
-    for name in ("notes.txt", "raw.cr2", ".DS_Store", "Thumbs.db"):
+    for name in ("notes.txt", "raw.psd", ".DS_Store", "Thumbs.db"):
         (folder / name).write_text("x")
     assert main(["paint", "-r", str(folder), "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err
-    for part in ("2 other files: notes.txt, raw.cr2", "1 linked folders, which are not followed", "linked\n"):
+    for part in ("2 other files: notes.txt, raw.psd", "1 linked folders, which are not followed", "linked\n"):
         assert part in said
     assert "1 links that lead nowhere: lost.jpg" in said and "1 pipes or devices: pipe.jpg" in said
     assert "Thumbs.db" not in said and ".DS_Store" not in said

@@ -12,7 +12,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from photo2anime import __version__
-from photo2anime.commands.arguments import need
 from photo2anime.commands.batch import add_batch_command
 from photo2anime.commands.config import apply_settings, print_config, read_settings
 from photo2anime.commands.entry import WELCOME, completed
@@ -22,6 +21,7 @@ from photo2anime.commands.publish import add_publish_commands
 from photo2anime.commands.serve import add_serve_command
 from photo2anime.commands.train import add_train_commands
 from photo2anime.commands.video import add_video_commands
+from photo2anime.extras import need
 from photo2anime.types import Photo2AnimeError
 
 _stops: list[int] = []  # exit codes of the signals that came
@@ -104,10 +104,6 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _parser() -> ArgumentParser:
-    return parser_and_commands()[0]
-
-
 def parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser, and those of the commands by name."""
     parser: ArgumentParser = Parser(prog="photo2anime", description="Turns photos and videos into anime, offline.")
@@ -125,7 +121,7 @@ def parser_and_commands() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     config = commands.add_parser("config", help="show the settings that hold, and where they come from")
     config.set_defaults(run=print_config)
     completion = commands.add_parser("completion", help="print a script that completes commands in a shell")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell it is for")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell it is for")
     completion.set_defaults(run=_completion)
     add_train_commands(commands)
     add_publish_commands(commands)
@@ -139,7 +135,11 @@ def _completion(args: Namespace) -> int:
     need("completion", "completion", "shtab")
     import shtab
 
-    print(shtab.complete(_parser(), shell=args.shell))
+    parser, commands = parser_and_commands()
+    for action in (action for command in commands.values() for action in command._actions):
+        if action.nargs != 0 and action.type is None and not action.choices:  # a file's name, or at least never wrong
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, shell=args.shell))
     return 0
 
 

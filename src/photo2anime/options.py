@@ -63,7 +63,8 @@ class PhotosOptions:
     the photos. styles: as PaintOptions.style, or "all"; they stand in place of it. suffix: of the results, with its
     dot; None keeps the photos' own. name_as: the results' names, with {stem}, {style} and {ext}. compare: one sheet of
     the photo in all styles. json: one object for each result. dry_run: only tell what would be painted. quiet: tell
-    only what fails; verbose: tell also what paints.
+    only what fails; verbose: tell also what paints. jobs: so many photos at a time, each in a process of its own with
+    its share of the processors.
     """
 
     photos: tuple[str, ...]
@@ -82,6 +83,7 @@ class PhotosOptions:
     dry_run: bool = False
     quiet: bool = False
     verbose: bool = False
+    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from photo2anime.batch.records import Job, table_of
 from photo2anime.batch.store import Store, absolute, is_local
-from photo2anime.images.image_io import FORMATS, READABLE
+from photo2anime.images.image_io import BECOME_JPEG, FORMATS, READABLE
 from photo2anime.options import VIDEO_SUFFIXES
 from photo2anime.types import Photo2AnimeError
 
@@ -25,7 +25,6 @@ LISTS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 COLUMNS = ("address", "path", "url", "uri", "file", "image", "key")  # of a list, the first that it has
 JOBS_A_BLOCK = 8  # what one call of a worker paints, and what its death can cost
 _LITTER = {"thumbs.db", "desktop.ini", "icon\r"}
-_BECOME_JPEG = {".heic", ".heif", ".hif", ".mpo", ".jfif", ".jpe"}
 _LISTED_AT_ONCE = 512
 
 
@@ -197,7 +196,7 @@ def suffix_of(name: str, suffix: str | None) -> str:
     own = PurePosixPath(name).suffix
     if own.lower() in FORMATS and (suffix is None or own.lower() == suffix):
         return own
-    return suffix or (".jpg" if own.lower() in _BECOME_JPEG else ".png")
+    return suffix or (".jpg" if own.lower() in BECOME_JPEG else ".png")
 
 
 def target_of(job: Job, style: str, suffix: str | None, name_as: str) -> str:

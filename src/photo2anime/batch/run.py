@@ -21,7 +21,7 @@ from photo2anime.batch.shards import ShardWorker
 from photo2anime.batch.store import Store
 from photo2anime.batch.styles import look_up
 from photo2anime.batch.worker import Plan, Starts, Worker, is_done
-from photo2anime.commands.arguments import need
+from photo2anime.extras import need
 from photo2anime.images.image_io import WriteOptions
 from photo2anime.options import BatchOptions, PaintOptions
 

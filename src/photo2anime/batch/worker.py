@@ -177,7 +177,7 @@ def content_of(job: Job, source: Store | None) -> bytes:
 
 def decoded(content: bytes, options: BatchOptions) -> Picture:
     """An input as it is to be painted. Raises Photo2AnimeError for what is no picture, or too large."""
-    picture = read_image(content, max_megapixels=options.max_megapixels)
+    picture = read_image(content, max_megapixels=options.max_megapixels, enough_px=options.paint.max_side)
     return compose.shrink(picture, options.paint.max_side) if options.paint.max_side else picture
 
 

@@ -7,10 +7,10 @@ import math
 import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from photo2anime.types import DEVICES, FaceChoice, LineWeight, Photo2AnimeError, Precision
+from photo2anime.extras import need
+from photo2anime.types import DEVICES, FaceChoice, LineWeight, Precision
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -88,7 +88,7 @@ def add_write_arguments(p: ArgumentParser) -> None:
         "-f",
         "--format",
         type=_format,
-        choices=("png", "jpg", "webp", "avif", "tiff", "bmp"),
+        choices=("png", "jpg", "webp", "avif", "jxl", "tiff", "bmp"),
         help="default: the photo's own",
     )
     p.add_argument(
@@ -98,7 +98,7 @@ def add_write_arguments(p: ArgumentParser) -> None:
         metavar="NAME",
         help="what results are called, from {stem}, {style} and {ext} (default '%(default)s')",
     )
-    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP and AVIF")
+    p.add_argument("-q", "--quality", type=_percent, metavar="1..100", help="of JPEG, WebP, AVIF and JPEG XL")
     p.add_argument("--strip-metadata", action="store_true", help="write no EXIF, GPS position, XMP, IPTC or text")
     p.add_argument(
         "--max-megapixels", type=_megapixels, default=300, metavar="N", help="refuse larger photos (default 300)"
@@ -177,12 +177,6 @@ def number(text: str, wrong: str, least: float, most: float) -> float:
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"{text} {wrong}")
     return value
-
-
-def need(work: str, extra: str, *modules: str) -> None:
-    """Raises Photo2AnimeError when one of the modules that work needs is not installed; extra brings them."""
-    if missing := [name for name in modules if find_spec(name) is None]:
-        raise Photo2AnimeError(f"{work} needs {', '.join(missing)}: pip install 'photo2anime[{extra}]'")
 
 
 def need_torch() -> None:

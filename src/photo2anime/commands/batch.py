@@ -14,10 +14,10 @@ from photo2anime.commands.arguments import (
     add_style_argument,
     add_write_arguments,
     examples,
-    need,
     number,
     record_of,
 )
+from photo2anime.extras import need
 from photo2anime.options import BatchOptions, LoadOptions, PaintOptions
 
 if TYPE_CHECKING:

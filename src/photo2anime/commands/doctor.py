@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from photo2anime import __version__
+from photo2anime.images import jxl, raw
 from photo2anime.styles import in_int8, installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
@@ -56,6 +57,8 @@ def _packages() -> Iterator[Finding]:
         found = _version(name)
         missing = f"{name} is not installed: only {user} wants it, pip install 'photo2anime[{extra}]'"
         yield Finding(f"{name} {found}, for {user}" if found else missing)
+    for kind, lacking in (("JPEG XL", jxl.lacking()), ("RAW photos", raw.lacking())):
+        yield Finding(lacking or f"{kind}: can be read")
 
 
 def _version(package: str) -> str | None:

@@ -10,6 +10,7 @@ from photo2anime.commands.arguments import (
     add_style_argument,
     add_write_arguments,
     examples,
+    number,
     record_of,
     use_threads,
 )
@@ -51,6 +52,15 @@ def add_paint_command(commands: argparse._SubParsersAction[ArgumentParser]) -> N
     p.add_argument("--json", action="store_true", help="one JSON object for each result on standard output")
     p.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be painted")
     p.add_argument("--quiet", action="store_true", help="tell only what fails")
+    p.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="paint so many photos at a time (default 1), each with its share of the processors and memory of its own: "
+        "where there are more processors than one photo keeps busy; on two it gains nothing",
+    )
     p.add_argument("--verbose", action="store_true", help="tell which network paints, too")
     p.set_defaults(run=_paint)
 
@@ -61,6 +71,10 @@ def _paint(args: Namespace) -> int:
     photos = [source for source in args.photos if source not in videos]
     codes = [_paint_photos(args, photos)] if photos else []
     return max(codes + ([paint_videos(args, videos)] if videos else []))
+
+
+def _jobs(text: str) -> int:
+    return int(number(text, "is not a number of photos", 1, 256))
 
 
 def _paint_photos(args: Namespace, photos: list[str]) -> int:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 
-from photo2anime.images.image_io import FORMATS, READABLE
+from photo2anime.images.image_io import BECOME_JPEG, FORMATS, READABLE, lacking_for
 from photo2anime.types import Photo2AnimeError
 
 STANDARD = "-"  # input and output by that name are the standard streams
 _LITTER = {"thumbs.db", "desktop.ini", "icon\r"}  # what systems leave in folders
 _NAMED = 20  # files of one kind that are named before the rest is only counted
-_BECOME_JPEG = {".heic", ".heif", ".hif", ".mpo", ".jfif", ".jpe"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +113,8 @@ def _not_a_photo(file: Path) -> str | None:
     """What file is instead of a photo, as the words of a note."""
     if file.suffix.lower() not in READABLE:
         return "other files"
+    if line := lacking_for(file.suffix):
+        return f"files ({line})"
     try:
         regular = stat.S_ISREG(file.stat().st_mode)
     except OSError:
@@ -154,7 +155,7 @@ def _with_own_names(jobs: list[PhotoToPaint], out: str | None, suffix: str | Non
         source = Path(job.source)
         folder = str(source.parent if out is None else job.below)
         own = source.suffix.lower()
-        result = suffix or (own if own in FORMATS else ".jpg" if own in _BECOME_JPEG else ".png")
+        result = suffix or (own if own in FORMATS else ".jpg" if own in BECOME_JPEG else ".png")
         first = taken.get((folder, source.stem.lower(), result), own)
         others = [_longer_stem(source)] if first != own else []
         stems = chain([source.stem, *others], (f"{source.stem}-{number}" for number in count(2)))

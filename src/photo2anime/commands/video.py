@@ -11,12 +11,12 @@ from photo2anime.commands.arguments import (
     add_look_arguments,
     add_style_argument,
     examples,
-    need,
     number,
     record_of,
     share,
     use_threads,
 )
+from photo2anime.extras import need
 from photo2anime.options import VIDEO_SUFFIXES, LiveOptions, LoadOptions, PaintOptions, VideoOptions
 from photo2anime.types import Photo2AnimeError
 

@@ -78,7 +78,7 @@ def _code_of_png(file: IO[bytes]) -> ColorCode | None:
     return None
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, content) of each box."""
     at = 0
     while at + 8 <= len(data):
@@ -112,16 +112,16 @@ def _meta_box(file: IO[bytes]) -> bytes:
 
 def _code_of_boxes(meta: bytes) -> ColorCode | None:
     """The nclx colours of the primary picture, or the only ones there are."""
-    boxes = dict(_boxes(meta))
-    inside = dict(_boxes(boxes.get(b"iprp", b"")))
-    properties = list(_boxes(inside.get(b"ipco", b"")))
+    parts = dict(boxes(meta))
+    inside = dict(boxes(parts.get(b"iprp", b"")))
+    properties = list(boxes(inside.get(b"ipco", b"")))
     codes = {
         number: ColorCode(*struct.unpack_from(">HH", content, 4))
         for number, (kind, content) in enumerate(properties, start=1)
         if kind == b"colr" and content[:4] == b"nclx" and len(content) >= 10
     }
     try:
-        wanted = _properties_of_primary(boxes.get(b"pitm", b""), inside.get(b"ipma", b""))
+        wanted = _properties_of_primary(parts.get(b"pitm", b""), inside.get(b"ipma", b""))
     except (struct.error, IndexError):
         return None
     found = [code for number, code in codes.items() if number in wanted]
@@ -147,8 +147,8 @@ def _properties_of_primary(pitm: bytes, ipma: bytes) -> set[int]:
 
 def _item_types(meta: bytes) -> set[bytes]:
     """What kinds of items there are, as four letters each."""
-    iinf = dict(_boxes(meta)).get(b"iinf", b"")
-    entries = _boxes(iinf[8 if iinf[:1] != b"\0" else 6 :])
+    iinf = dict(boxes(meta)).get(b"iinf", b"")
+    entries = boxes(iinf[8 if iinf[:1] != b"\0" else 6 :])
     return {content[8:12] if content[:1] == b"\x02" else content[10:14] for kind, content in entries if kind == b"infe"}
 
 

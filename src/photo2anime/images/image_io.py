@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from photo2anime.images import tiff
+from photo2anime.images import jxl, raw, tiff
 from photo2anime.images.decode import Opened, open_unlimited, opened, picture_of
 from photo2anime.images.metadata import save_arguments
 from photo2anime.images.temporary import write_whole
@@ -24,9 +25,11 @@ Source = str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image |
 
 MAX_MEGAPIXELS = 300  # above this a file is taken for a decompression bomb
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}
-FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+FORMATS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", jxl.SUFFIX: "JXL"}
+BECOME_JPEG = {".heic", ".heif", ".hif", ".mpo", ".jfif", ".jpe", *raw.SUFFIXES}  # where nobody chose a format
 READABLE = {*FORMATS, ".jfif", ".mpo", ".jpe", ".heic", ".heif", ".hif", ".gif"}  # what `-r` picks up in a folder
 READABLE |= {".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".dib", ".apng"}
+READABLE |= raw.SUFFIXES
 _OPENED = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO")  # EPS runs programs
 _LARGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_535}
 _DAMAGED = (  # what decoders raise
@@ -49,27 +52,28 @@ class WriteOptions:
     overwrite: bool = False
 
 
-def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+def read_image(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS, enough_px: int | None = None) -> Picture:
     """The picture, upright, in sRGB, 8 bit, (H, W, 3) uint8, with alpha and metadata beside it.
 
     Takes a path (of a pipe too), encoded bytes, an open binary file or anything with a read method, a PIL image, or an
     array: (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16. What cannot be read twice is read whole, up to 1 GiB. Of an
-    animated file it is the first frame. Raises Photo2AnimeError, which says what is wrong and what to do.
+    animated file it is the first frame. Of a RAW photo half the size is read if its longer side then still has
+    enough_px. Raises Photo2AnimeError, which says what is wrong and what to do.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _decoded(lambda: picture_of(opened(source)))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_file(io.BytesIO(source), max_megapixels)
+        return _from_file(io.BytesIO(source), max_megapixels, enough_px)
     if isinstance(source, (str, Path)):
         with _open_file(Path(source)) as file:
-            return _from_file(file, max_megapixels)
+            return _from_file(file, max_megapixels, enough_px)
     if not hasattr(source, "read"):
         raise Photo2AnimeError(
             f"a {type(source).__name__} is not a picture; give a path, bytes, a PIL image or an array"
         )
-    return _from_file(source, max_megapixels)
+    return _from_file(source, max_megapixels, enough_px)
 
 
 def write_image(
@@ -115,6 +119,8 @@ def encode_image(picture: Picture, options: WriteOptions) -> bytes:
             image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
         else:
             image.putalpha(alpha)
+    if format == "JXL":
+        jxl.prepare_to_write()
     file = io.BytesIO()
     try:
         image.save(file, format=format, **save_arguments(format, picture, options.quality, options.strip_metadata))
@@ -129,7 +135,13 @@ def writable_format(format: str | None) -> str:
     """The format a result is written in when nobody chose one: the source's, or the nearest that fits a painting."""
     if format in FORMATS.values():
         return str(format)
-    return "JPEG" if format in ("HEIF", "MPO") else "PNG"
+    return "JPEG" if format in ("HEIF", "MPO", "RAW") else "PNG"
+
+
+def lacking_for(suffix: str) -> str | None:
+    """What to install before files of this suffix can be read; None when nothing is lacking."""
+    suffix = suffix.lower()
+    return jxl.lacking() if suffix == jxl.SUFFIX else raw.lacking() if suffix in raw.SUFFIXES else None
 
 
 def extension(format: str) -> str:
@@ -153,7 +165,7 @@ def _open_file(path: Path) -> IO[bytes]:
         raise Photo2AnimeError(f"cannot be opened ({error})") from error
 
 
-def _from_file(source: IO[bytes], max_megapixels: float) -> Picture:
+def _from_file(source: IO[bytes], max_megapixels: float, enough_px: int | None) -> Picture:
     def read() -> Picture:
         seekable = getattr(source, "seekable", None)
         file = source if callable(seekable) and seekable() else _whole(source)
@@ -163,7 +175,7 @@ def _from_file(source: IO[bytes], max_megapixels: float) -> Picture:
         if not first:
             raise Photo2AnimeError("is empty (0 bytes); copy or download it again")
         file.seek(0)
-        found = _opened(file, max_megapixels)
+        found = _opened(file, max_megapixels, enough_px)
         with found.image:
             return picture_of(found)
 
@@ -194,7 +206,7 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
         return read()
     except UnidentifiedImageError:
         raise NotAPictureError(
-            "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
+            "is not a picture this program knows; give JPEG, PNG, WebP, AVIF, HEIC, JPEG XL, TIFF, BMP, GIF or RAW"
         ) from None
     except MemoryError as error:
         raise MemoryRanOutError from error
@@ -204,17 +216,22 @@ def _decoded(read: Callable[[], Picture]) -> Picture:
         raise Photo2AnimeError(f"is damaged or cut short ({error}); copy or download it again") from error
 
 
-def _opened(file: IO[bytes], max_megapixels: float) -> Opened:
-    """The header read, pixels not yet."""
+def _opened(file: IO[bytes], max_megapixels: float, enough_px: int | None) -> Opened:
+    """The header read, pixels only where a decoder gives them at once."""
+    check_size = partial(_check_size, max_megapixels)
     header = file.read(16)
     file.seek(0)
+    if header.startswith(jxl.STARTS):
+        return jxl.open_jxl(file, check_size)
+    if raw.is_raw(file):
+        return raw.open_raw(file, check_size, enough_px)
     if header[4:8] == b"ftyp" and not header[8:12].startswith(b"avi"):
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
     described = tiff.described(file)
     if described is not None and described.is_deep:
-        _check_size(described.width, described.height, max_megapixels)
+        check_size(described.width, described.height)
         return tiff.opened(described)
     try:
         formats = [*_OPENED, *({"HEIF"} & Image.OPEN.keys())]
@@ -225,11 +242,11 @@ def _opened(file: IO[bytes], max_megapixels: float) -> Opened:
         raise NotAPictureError(
             f"is a TIFF of a kind that is not read ({described}); convert it to 8 or 16 bit RGB"
         ) from None
-    _check_size(image.width, image.height, max_megapixels)
+    check_size(image.width, image.height)
     return opened(image, file)
 
 
-def _check_size(width: int, height: int, max_megapixels: float) -> None:
+def _check_size(max_megapixels: float, width: int, height: int) -> None:
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise TooLargeError(

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from photo2anime.types import Picture
 
-QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80}  # pictures with lines and flat areas show artefacts early
+QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80, "JXL": 90}  # pictures with lines and flat areas show artefacts early
 _MAX_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP that fit into one JPEG segment
 _COMMENT = "Comment"
 _IPTC_IN_TIFF, _IPTC_RESOURCE, _IPTC_IN_PNG = 33723, 0x0404, "Raw profile type iptc"
@@ -84,6 +84,8 @@ def save_arguments(format: str, picture: Picture, quality: int | None, strip_met
         arguments["quality"] = quality or QUALITY[format]
     if format == "JPEG":
         arguments["subsampling"] = "4:4:4"  # thin coloured lines bleed at 4:2:0
+    if format == "JXL" and quality == 100:  # which the plugin refuses by that name
+        arguments["lossless"] = True
     if format == "TIFF" and (strip_metadata or not picture.exif):
         arguments["compression"] = "tiff_lzw"  # Pillow writes GPS positions only into uncompressed TIFF
     if strip_metadata or format == "BMP":
@@ -103,6 +105,8 @@ def _metadata_arguments(format: str, picture: Picture) -> dict[str, Any]:
         arguments["exif"] = picture.exif
     xmp = picture.xmp if picture.xmp and len(picture.xmp) <= longest else None
     iptc = picture.iptc if picture.iptc and len(picture.iptc) + 64 <= longest else None
+    if format == "JXL" and picture.exif:
+        arguments["exif"] = bytes(4) + picture.exif.removeprefix(b"Exif\0\0")  # 4: where it begins
     if format == "PNG":
         arguments["pnginfo"] = _png_text(picture, xmp, iptc)
     elif format == "TIFF":

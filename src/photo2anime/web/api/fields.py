@@ -27,9 +27,10 @@ class PaintFields(BaseModel):
     side_by_side: Annotated[bool, Field(description="photo and result in one picture")] = False
     max_side: Annotated[int | None, Field(ge=1, le=100_000, description="shrink larger photos first, pixels")] = None
     format: Annotated[
-        Literal["png", "jpg", "webp", "avif", "tiff", "bmp"] | None, Field(description="default: the photo's own")
+        Literal["png", "jpg", "webp", "avif", "jxl", "tiff", "bmp"] | None,
+        Field(description="default: the photo's own; jxl where this server has it"),
     ] = None
-    quality: Annotated[int | None, Field(ge=1, le=100, description="of JPEG, WebP and AVIF")] = None
+    quality: Annotated[int | None, Field(ge=1, le=100, description="of JPEG, WebP, AVIF and JPEG XL")] = None
     strip_metadata: Annotated[bool, Field(description="no EXIF, GPS position or XMP in the result")] = False
 
     def options(self) -> PaintOptions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from photo2anime.images import jxl, raw
+
 HEAD_BYTES = 4096  # of a file, enough to tell what it is
 UNKNOWN = ".unknown"  # the extension of what is neither picture nor clip
 EMPTY = ".empty"  # and of what has no bytes
@@ -22,13 +24,16 @@ _STARTS = {
     b"\x1aE\xdf\xa3": ".mkv",  # Matroska and WebM
     b"\x00\x00\x01\xba": ".mpg",
 }
+_STARTS |= dict.fromkeys(jxl.STARTS, ".jxl") | dict.fromkeys(raw.STARTS, ".raw")
 _RIFF = {b"WEBP": ".webp", b"AVI ": ".avi"}
 _BRANDS = {b"avif": ".avif", b"avis": ".avif", b"heic": ".heic", b"heix": ".heic", b"heim": ".heic", b"heis": ".heic"}
 _BRANDS |= {b"hevc": ".heic", b"hevx": ".heic", b"mif1": ".heic", b"msf1": ".heic", b"miaf": ".heic"}
+_BRANDS[raw.CR3_BRAND] = ".raw"
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip"}  # boxes with which old films begin that have no ftyp
 _PACKETS = ((188, 0), (192, 4))  # of a transport stream: length, and where in it the sync byte lies
 _CLIPS = {".mp4", ".mkv", ".avi", ".ts", ".mpg", ".gif"}
 _PICTURES = {".jpg", ".png", ".gif", ".bmp", ".tif", ".ico", ".jp2", ".webp", ".avif", ".heic", ".ppm"}
+_PICTURES |= {suffix for suffix, lacking in ((".jxl", jxl.lacking()), (".raw", raw.lacking())) if lacking is None}
 _LEADS_ELSEWHERE = (b"#EXTM3U", b"ffconcat", b"<MPD", b"c=IN IP", b"<SmoothStreamingMedia", b"[playlist]")
 
 
