@@ -14,7 +14,7 @@ from conftest import ROOT
 from photo2anime.inference.weights import BUNDLES, local_file, sha256
 from photo2anime.painting.enlarge import NETWORK, NETWORK_SHA256
 from photo2anime.painting.faces import DETECTOR, DETECTOR_SHA256
-from photo2anime.styles import in_int8, shipped_styles
+from photo2anime.styles import in_fast, in_int8, shipped_styles
 
 SOURCE = ROOT / "src" / "photo2anime"
 LAYERS = {  # each module or room may import those of lower rank, and a room what lies in it
@@ -162,12 +162,15 @@ def test_every_style_is_complete(name: str) -> None:
     assert card.sha256 in text
     if card.int8_file:
         assert local_file(in_int8(card)).stat().st_size <= 0.6 * local_file(card).stat().st_size
+    if card.fast_file:
+        assert local_file(in_fast(card)).stat().st_size < local_file(in_int8(card)).stat().st_size
+        assert str(card.fast_sha256) in text
     for word in ("## Data", "## Recipe", "seed", "## Figures", "## Failures", "## Licence"):
         assert word in text, word
 
 
 def test_every_bundle_belongs_to_a_style() -> None:
-    styles = {file for card in shipped_styles().values() for file in (card.file, card.int8_file) if file}
+    styles = {file for card in shipped_styles().values() for file in (card.file, card.int8_file, card.fast_file) if file}
     assert {file.name for file in BUNDLES.glob("*.onnx")} == styles | {DETECTOR, NETWORK}
 
 

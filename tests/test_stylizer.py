@@ -18,6 +18,7 @@ from photo2anime import Photo2AnimeError, Stylizer, list_styles
 from photo2anime.images.image_io import read_image
 from photo2anime.inference.tiling import smallest_side
 from photo2anime.inference.weights import local_file
+from photo2anime.options import LoadOptions
 from photo2anime.types import Batch, Look, Picture, StyleCard
 
 ODD_SIZES = [(1, 1), (1, 300), (2, 3), (7, 9), (40, 56), (233, 377)]
@@ -72,6 +73,20 @@ def test_an_8_bit_network_paints_the_same_picture(style: str) -> None:
     difference = whole.paint(photo).astype(float) - small.paint(photo)
     assert 10 * np.log10(255**2 / np.mean(difference**2)) > 40
     assert whole.card.sha256 != small.card.sha256
+
+
+def test_video_is_painted_by_the_fast_network_of_a_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    for features in (frozenset({"avx2"}), frozenset[str]()):
+        monkeypatch.setattr("photo2anime.inference.runtime.cpu_features", lambda features=features: features)
+        taken.append(LoadOptions("cpu").for_video().stylizer("hayao").card.file)
+    assert taken == ["cel-fast.onnx", "cel.onnx"]
+    assert LoadOptions("cpu", precision="int8").for_video().precision == "int8"  # who asks gets it
+    assert Stylizer.load("hayao-v2", precision="fast").card.file == "hayao-v2-int8.onnx"  # none smaller there
+    assert Stylizer.load("portrait-v2", precision="fast").card.file == "portrait.onnx"
+    photo = np.asarray(Image.open(EXAMPLES / "coast.jpg").resize((640, 480)))
+    whole, fast = (Stylizer.load("cel", precision=precision).paint(photo) for precision in ("float32", "fast"))  # type: ignore[arg-type]
+    assert np.abs(whole.astype(int) - fast).mean() < 6  # the same picture, in other strokes
 
 
 def test_precision_is_chosen_by_the_processor_and_by_the_style(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from photo2anime.types import FaceChoice, LineWeight, Look, Precision
@@ -47,6 +47,13 @@ class LoadOptions:
     tile_px: int | None = None
     precision: Precision = "auto"
     free: bool = False
+
+    def for_video(self) -> LoadOptions:
+        """The same, with the fast network where "auto" would take an 8-bit one."""
+        from photo2anime.inference.runtime import prefers_int8
+
+        fast = self.precision == "auto" and prefers_int8(self.device)
+        return replace(self, precision="fast") if fast else self
 
     def stylizer(self, style: str) -> Stylizer:
         """The style, loaded so. Raises Photo2AnimeError when it cannot be had."""

@@ -97,9 +97,9 @@ def _card_of(file: Path) -> StyleCard:
     least = min(card.multiple_of, card.max_side, card.bytes_per_px, card.halo + 1, *(fixed_size or (1,)))
     if least < 1 or card.tiling not in get_args(Tiling) or card.layout not in ("NCHW", "NHWC"):
         raise ValueError("its facts cannot be")
-    if any(Path(own).name != own for own in (card.file, card.int8_file) if own is not None):
+    if any(Path(own).name != own for own in (card.file, card.int8_file, card.fast_file) if own is not None):
         raise ValueError("its network lies in another folder")
-    paths = {key: str(file.parent / own) for key in ("file", "int8_file") if (own := getattr(card, key))}
+    paths = {key: str(file.parent / own) for key in ("file", "int8_file", "fast_file") if (own := getattr(card, key))}
     return replace(card, **paths)  # type: ignore[arg-type]
 
 
@@ -118,6 +118,13 @@ def in_int8(card: StyleCard) -> StyleCard:
     if card.int8_file is None:
         raise Photo2AnimeError(f"{card.name} has no 8-bit network; leave --precision out")
     return replace(card, file=card.int8_file, sha256=card.int8_sha256)
+
+
+def in_fast(card: StyleCard) -> StyleCard:
+    """The card of the style's smaller network for video; where it has none, of its 8-bit one; else the card."""
+    if card.fast_file is not None:
+        return replace(card, file=card.fast_file, sha256=card.fast_sha256)
+    return card if card.int8_file is None else in_int8(card)
 
 
 def toml_row(card: StyleCard) -> str:

@@ -20,7 +20,7 @@ Tiling = Literal["exact", "approximate", "never"]
 FaceVersion = Literal["v1", "v2"]
 FaceChoice = Literal["auto", "off", "v1", "v2"]
 LineWeight = Literal["fine", "medium", "broad"]
-Precision = Literal["auto", "float32", "int8"]
+Precision = Literal["auto", "float32", "int8", "fast"]
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")  # what a network can be asked to run on
 
 
@@ -169,7 +169,8 @@ class StyleCard:
     larger photos are painted at it and enlarged. grade: the film's colours that go over it (grades.toml), or None.
     free: whether the network may be used for anything, commercially too. bytes_per_px: memory the network needs per
     pixel it is given. mean_color: whether it is also given the mean colour of the whole picture. int8_file,
-    int8_sha256: the same network with 8-bit weights and activations, for video.
+    int8_sha256: the same network with 8-bit weights and activations. fast_file, fast_sha256: a smaller one, in 8 bits
+    too, that video is painted with.
     """
 
     name: str
@@ -189,3 +190,5 @@ class StyleCard:
     free: bool = False
     int8_file: str | None = None
     int8_sha256: str | None = None
+    fast_file: str | None = None
+    fast_sha256: str | None = None

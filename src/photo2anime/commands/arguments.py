@@ -46,7 +46,7 @@ def add_look_arguments(p: ArgumentParser) -> None:
         "--precision",
         default="auto",
         choices=get_args(Precision),
-        help="of the network: int8 where this processor is faster with it (default), or always one",
+        help="of the network; auto (default): int8 where this processor is faster with it, for video the smaller fast",
     )
     p.add_argument("--device", default="auto", choices=DEVICES, help="what the networks run on")
     p.add_argument(

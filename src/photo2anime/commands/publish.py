@@ -59,6 +59,9 @@ def _add_export(commands: argparse._SubParsersAction[ArgumentParser]) -> None:
     p.add_argument("--ink", type=float, default=0.0, metavar="SHARE", help="draw lines along its edges, 0 to 1 (0.85)")
     p.add_argument("--light", type=float, default=0.0, metavar="SHARE", help="lift its darks, 0 to 1 (1)")
     p.add_argument("--install", action="store_true", help="also make it a style of this user")
+    p.add_argument(
+        "--ship-fast", action="store_true", help="make its 8-bit network the shipped style's for video (for its makers)"
+    )
     p.add_argument("--ship", action="store_true", help="also put it into this package (for its makers)")
     p.set_defaults(run=_export)
 
@@ -102,6 +105,10 @@ def _export(args: Namespace) -> int:
         twin = written.file.with_name(written.card.int8_file) if written.card.int8_file else None
         card = import_style(StyleImport(written.file, written.card.name, replace=True, int8=twin))
         print(f"{card.name} is installed: `photo2anime paint PHOTO -s {card.name}`")
+    if args.ship_fast:
+        from photo2anime.train.publishing.export import ship_fast
+
+        ship_fast(written)
     if args.ship:
         from photo2anime.train.publishing.export import ship
 

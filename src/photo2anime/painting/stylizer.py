@@ -18,7 +18,7 @@ from photo2anime.inference.tiling import plan, smallest_side, tile_side
 from photo2anime.inference.weights import local_file
 from photo2anime.painting import compose, portraits
 from photo2anime.painting.grades import find_grade
-from photo2anime.styles import find_style, in_int8, list_styles
+from photo2anime.styles import find_style, in_fast, in_int8, list_styles
 from photo2anime.types import (
     RGB,
     FaceChoice,
@@ -76,7 +76,8 @@ class Stylizer:
     ) -> Stylizer:
         """A style by its name, or from the path of an .onnx file.
 
-        precision: "int8" takes the style's 8-bit network; "auto" does where it is the faster one. free: only networks
+        precision: "int8" takes the style's 8-bit network; "auto" does where it is the faster one; "fast" takes the
+        smaller one that is meant for video, or the 8-bit one of a style that has none. free: only networks
         that may be used for anything; faces are left to the style where the portraits may not. Raises Photo2AnimeError
         when the style cannot be had, or is not free.
         """
@@ -90,7 +91,9 @@ class Stylizer:
                 raise Photo2AnimeError(f"{file}: no such file; check the name and the folder")
         else:
             card = find_style(str(style))
-            if precision == "int8" or (precision == "auto" and card.int8_file and prefers_int8(device)):
+            if precision == "fast":
+                card = in_fast(card)
+            elif precision == "int8" or (precision == "auto" and card.int8_file and prefers_int8(device)):
                 card = in_int8(card)
             file = local_file(card)
         network = OnnxNetwork(file, device=device, card=card)

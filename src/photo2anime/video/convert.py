@@ -48,7 +48,7 @@ def video(options: VideoOptions) -> int:
 
 
 def _video(options: VideoOptions) -> int:
-    stylizer = options.load.stylizer(options.paint.style)
+    stylizer = options.load.for_video().stylizer(options.paint.style)
     started = time.perf_counter()
     if options.end is not None and options.end <= options.start:
         raise Photo2AnimeError(f"--end {options.end:g} is not after --start {options.start:g}")

@@ -19,7 +19,7 @@ from photo2anime.video.steady import Steady
 
 def live(options: LiveOptions) -> int:
     """Paints options.source until its end, options.frames, Ctrl-C or the window is closed; prints how fast it was."""
-    stylizer = options.load.stylizer(options.paint.style)
+    stylizer = options.load.for_video().stylizer(options.paint.style)
     paint, steady = FramePainter(stylizer, options.paint.look), Steady(options.steady)
     show = _save_to(Path(options.save_stills)) if options.save_stills else _window()
     painted, started = 0, time.perf_counter()

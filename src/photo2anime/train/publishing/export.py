@@ -100,9 +100,32 @@ def ship(exported: Exported) -> None:
     for name, card in shipped.items():  # others with the same network: a film's grade over it, a portrait's version
         if card.file == exported.card.file:
             kept = {
-                fact: getattr(card, fact) for fact in ("name", "description", "grade", "license", "free", "max_side")
+                fact: getattr(card, fact)
+                for fact in ("name", "description", "grade", "license", "free", "max_side", "fast_file", "fast_sha256")
             }
             cards[name] = replace(exported.card, **kept)
+    _write_shipped(cards)
+
+
+def ship_fast(exported: Exported) -> None:
+    """Makes an exported 8-bit network the one that video is painted with, in its style and in all that share the
+    style's network. Raises Photo2AnimeError when there is no such style, or nothing in 8 bits.
+    """
+    shipped = shipped_styles()
+    style = shipped.get(exported.card.name)
+    if style is None or exported.card.int8_file is None:
+        raise Photo2AnimeError(f"{exported.card.name} is no shipped style, or was exported without --int8")
+    name = f"{Path(style.file).stem}-fast.onnx"
+    shutil.copyfile(exported.file.with_name(exported.card.int8_file), BUNDLES / name)
+    with_fast = {
+        other: replace(card, fast_file=name, fast_sha256=exported.card.int8_sha256)
+        for other, card in shipped.items()
+        if card.file == style.file
+    }
+    _write_shipped({**shipped, **with_fast})
+
+
+def _write_shipped(cards: dict[str, StyleCard]) -> None:
     header = "# One row a style; written by `photo2anime export --ship`.\n\n"
     (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
     shipped_styles.cache_clear()

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from photo2anime.options import PaintOptions
+from photo2anime.options import LoadOptions, PaintOptions
 from photo2anime.web.settings import TILE_PX
 
 Answer = Literal["step", "done", "memory", "disk", "unreadable", "failed"]
@@ -113,10 +113,9 @@ def _done(order: Order, answers: IO[str]) -> tuple[Answer, str]:
 
 
 def _paint(order: Order, step: Callable[[int, int | None], None]) -> None:
-    from photo2anime.painting.stylizer import Stylizer
     from photo2anime.video import paint_video
 
-    stylizer = Stylizer.load(order.options.style, device=order.device, tile_px=TILE_PX, precision="auto")
+    stylizer = LoadOptions(order.device, TILE_PX).for_video().stylizer(order.options.style)
     source, target = Path(order.source), Path(order.target)
     paint_video.paint_video(source, target, stylizer, order.options, order.start, order.end, progress=step)
 
