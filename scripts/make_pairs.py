@@ -28,7 +28,7 @@ from photo2anime.images.image_io import read_image, write_image
 from photo2anime.painting.eyes import enlarge_eyes
 from photo2anime.painting.faces import find_faces
 from photo2anime.train.data.dataset import pictures_in
-from photo2anime.train.data.targets import parse_chain, resized, with_broad_colors, with_broad_textures, with_own_mouth
+from photo2anime.train.data.targets import parse_chain, resized, with_broad_colors, with_own_mouth
 from photo2anime.types import RGB, Picture
 
 LOOKS = Path(__file__).resolve().parent.parent / "runs" / "looks.toml"
@@ -36,14 +36,12 @@ LOOKS = Path(__file__).resolve().parent.parent / "runs" / "looks.toml"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A row of looks.toml. side_px: the longer side that photos are drawn at. textures: a chain that draws grass and
-    leaves once more. own_colors: share of the photo's broad colours put back. own_mouth: lips keep their hue, teeth
-    their gaps.
+    """A row of looks.toml. side_px: the longer side that photos are drawn at. own_colors: share of the photo's broad
+    colours put back. own_mouth: lips keep their hue, teeth their gaps.
     """
 
     chain: str
     side_px: int
-    textures: str = ""
     own_colors: float = 0.0
     own_mouth: bool = False
 
@@ -54,12 +52,9 @@ class Drawer:
     def __init__(self, look: Look, models: Path) -> None:
         self.look = look
         self.chain = parse_chain(look.chain, models)
-        self.textures = parse_chain(look.textures, models) if look.textures else None
 
     def __call__(self, photo: RGB) -> RGB:
         drawn = self.chain(photo)
-        if self.textures:
-            drawn = with_broad_textures(photo, drawn, self.textures, find_faces(photo))
         if self.look.own_colors:
             drawn = with_broad_colors(photo, drawn, self.look.own_colors)
         for face in find_faces(photo) if self.look.own_mouth else []:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,9 +21,6 @@ FLATTEN = "flatten"
 _RADIUS_PX, _LEVELS = 6, 16  # of the mean shift; twice as much melts twigs and wires (docs/log.md)
 _EDGE_LEVELS = (7.0, 20.0)  # of brightness across a few pixels: below nothing is flattened, above all is
 _EDGE_PX = 5  # how far around an edge is looked
-
-_STROKE_LEVELS, _INK_LEVELS = 1.2, 12.0  # of brightness a pixel: from here on something is there; here it is an outline
-_QUIET_LEVELS = 4.0  # where nothing near is steeper there is nothing to lose
 
 _GRID_PX = 16  # one cell of the grid on which broad colours are compared
 _REACH = 3  # cells to each side that count
@@ -85,40 +82,6 @@ def flatten(picture: RGB) -> RGB:
     low, high = _EDGE_LEVELS
     share = cv2.GaussianBlur(np.clip((contrast - low) / (high - low), 0, 1), (0, 0), 3.0)[..., None]
     return np.asarray(np.rint(smooth + share * (flat.astype(np.float32) - smooth)), np.uint8)
-
-
-def with_broad_textures(photo: RGB, drawn: RGB, redraw: Step, faces: Sequence[Face] = ()) -> RGB:
-    """Drawn, with grass, leaves, rock, fur and clouds drawn again by `redraw`, in broader strokes than windows, letters
-    and eyes would bear; faces stay as they are. Pictures (H, W, 3) uint8 of one size -> the same.
-    """
-    share = _texture(photo)
-    for face in faces:
-        left, top, right, bottom = face.box
-        middle, size = (int((left + right) / 2), int((top + bottom) / 2)), (right - left, bottom - top)
-        head = np.zeros(share.shape, np.float32)
-        cv2.ellipse(head, middle, (int(0.8 * size[0]) + 2, int(0.8 * size[1]) + 2), 0, 0, 360, 1.0, -1)
-        share = np.minimum(share, 1 - cv2.GaussianBlur(head, (0, 0), 6))
-    was, broad = drawn.astype(np.float32), redraw(drawn).astype(np.float32)
-    return _rounded(was + share[..., None] * (broad - was))
-
-
-def _texture(photo: RGB) -> NDArray[np.float32]:
-    """(H, W) in [0, 1]: 1 where much is going on in no direction, or nothing at all; 0 at lines and at outlines."""
-    gray = cv2.GaussianBlur(luma(photo), (0, 0), 1.0)
-    across, down = (cv2.Sobel(gray, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1)))
-    steep = np.hypot(across, down)
-    x, y = across / (steep + 2), down / (steep + 2)  # so that one strong edge does not speak for all
-    xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), 8) for product in (x * x, x * y, y * y))
-    one_way = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + 0.02)  # coherence of the structure tensor
-    busy = cv2.GaussianBlur((steep > _STROKE_LEVELS).astype(np.float32), (0, 0), 12)
-    outline = cv2.GaussianBlur(np.clip((steep - _INK_LEVELS) / 10, 0, 1), (0, 0), 8)
-    texture = (
-        np.clip((busy - 0.35) / 0.3, 0, 1) * np.clip((0.5 - one_way) / 0.25, 0, 1) * np.clip(1 - 3 * outline, 0, 1)
-    )
-    nearest = cv2.dilate(cv2.GaussianBlur(steep, (0, 0), 1.5), np.ones((25, 25), np.uint8))
-    quiet = np.clip((_QUIET_LEVELS - cv2.GaussianBlur(nearest, (0, 0), 6)) / 2, 0, 1)
-    share: NDArray[np.float32] = np.maximum(cv2.GaussianBlur(texture, (0, 0), 4), quiet)
-    return share
 
 
 def with_broad_colors(photo: RGB, drawn: RGB, share: float) -> RGB:
