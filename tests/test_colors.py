@@ -6,8 +6,10 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ from conftest import photo_of
 from photo2anime.cli import main
 from photo2anime.images.color_codes import GAIN_MAP
 from photo2anime.images.colors import ADOBE_RGB, HLG, PQ, ColorCode, from_float, to_srgb
-from photo2anime.images.image_io import WriteOptions, encode_image, read_image
+from photo2anime.images.decode import DEEP
+from photo2anime.images.image_io import WriteOptions, encode_image, left_out, read_image
+from photo2anime.images.xmp import _SPACES
 from photo2anime.types import NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
 PHOTO = photo_of(40, 56)
@@ -366,7 +370,8 @@ def test_one_overshoot_does_not_make_a_float_picture_black() -> None:
     for source in (tiff(grey, 1), Image.fromarray(grey)):
         picture = read_image(source)
         right = (np.clip(np.nan_to_num(grey, posinf=1), 0, 1) * 255 + 0.5).astype(int)
-        assert np.abs(picture.rgb[..., 0].astype(int) - right).max() <= 1 and picture.notes == ()
+        assert np.abs(picture.rgb[..., 0].astype(int) - right).max() <= 1
+        assert picture.notes == (DEEP,) * isinstance(source, bytes)
 
 
 def test_float_pictures_that_mostly_lie_above_one() -> None:
@@ -413,6 +418,32 @@ def test_a_deep_tiff_keeps_what_it_says(tmp_path: Path) -> None:
 IPTC = b"\x1c\x02\x05\0\x05Title\x1c\x02\x50\0\x04Name"
 
 
+PACKET = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:City="Gdańsk"/>'
+    "</rdf:RDF></x:xmpmeta>"
+).encode()
+
+
+def told_by(xmp: bytes | None) -> dict[str, list[str]]:
+    """An XMP packet's properties, read by Python's own parser."""
+    rdf = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+    names = {f"{{{address}}}": f"{prefix}:" for prefix, address in _SPACES.items()}
+
+    def short(name: str) -> str:
+        space = name[: name.index("}") + 1]
+        return names[space] + name.removeprefix(space)
+
+    told: dict[str, list[str]] = {}
+    for block in ElementTree.fromstring(xmp or b"").iter(f"{rdf}Description"):
+        told |= {short(name): [value] for name, value in block.attrib.items() if not name.startswith(rdf)}
+        for element in block:
+            items = [item.text or "" for item in element.iter(f"{rdf}li")]
+            assert short(element.tag) not in told
+            told[short(element.tag)] = items or [element.text or ""]
+    return told
+
+
 @pytest.mark.parametrize("source", ["JPEG", "TIFF", "PNG"])
 @pytest.mark.parametrize("target", ["JPEG", "TIFF", "PNG"])
 def test_iptc_goes_from_format_to_format(source: str, target: str) -> None:
@@ -426,21 +457,25 @@ def test_iptc_goes_from_format_to_format(source: str, target: str) -> None:
 @pytest.mark.parametrize("target", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_xmp_and_text_of_png_and_heic_are_carried(target: str) -> None:
     info = PngImagePlugin.PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta/>")
+    info.add_itxt("XML:com.adobe.xmp", PACKET.decode())
     info.add_itxt("Title", "Łódź, 花")
     info.add_text("Author", "somebody", zip=True)
     info.add_text("Comment", "by the sea")
     png, heic = io.BytesIO(), io.BytesIO()
     Image.fromarray(PHOTO).save(png, "PNG", pnginfo=info)
-    from_pillow(Image.fromarray(PHOTO)).save(heic, xmp=b"<x:xmpmeta/>", quality=90)
+    from_pillow(Image.fromarray(PHOTO)).save(heic, xmp=PACKET, quality=90)
     for source in (png, heic):
         result = encode_image(read_image(source.getvalue()), WriteOptions(target))
-        assert read_image(result).xmp == b"<x:xmpmeta/>"
+        xmp = read_image(result).xmp
+        assert xmp is not None and b'photoshop:City="Gda\xc5\x84sk"' in xmp
         stripped = encode_image(read_image(source.getvalue()), WriteOptions(target, strip_metadata=True))
         assert b"xmpmeta" not in stripped and b"somebody" not in stripped
-    told = dict(read_image(encode_image(read_image(png.getvalue()), WriteOptions(target))).text)
+    result = read_image(encode_image(read_image(png.getvalue()), WriteOptions(target)))
     all_of_it = {"Title": "Łódź, 花", "Author": "somebody", "Comment": "by the sea"}
-    assert told == {"PNG": all_of_it, "JPEG": {"Comment": "by the sea"}}.get(target, {})
+    assert dict(result.text) == {"PNG": all_of_it, "JPEG": {"Comment": "by the sea"}}.get(target, {})
+    if target != "PNG":
+        in_xmp = {"dc:title": ["Łódź, 花"], "dc:creator": ["somebody"], "photoshop:City": ["Gdańsk"]}
+        assert told_by(result.xmp) == in_xmp | ({} if target == "JPEG" else {"exif:UserComment": ["by the sea"]})
 
 
 def test_iptc_as_others_write_it() -> None:
@@ -473,3 +508,73 @@ def test_text_chunks_and_comments_are_carried(tmp_path: Path) -> None:
     Image.fromarray(PHOTO).save(tmp_path / "b.jpg", comment=b"by the sea")
     assert main(["paint", str(tmp_path / "b.jpg")]) == 0
     assert Image.open(tmp_path / "b-hayao.jpg").info["comment"] == b"by the sea"
+
+
+def iim(*sets: tuple[int, str]) -> bytes:
+    """Records of IPTC-IIM in UTF-8: data sets of record 2."""
+    coded = [(number, value.encode()) for number, value in sets]
+    return b"\x1c\x01\x5a\0\x03\x1b%G" + b"".join(struct.pack(">BBBH", 28, 2, n, len(v)) + v for n, v in coded)
+
+
+@pytest.mark.parametrize("target", ["WEBP", "AVIF"])
+def test_iptc_goes_into_xmp_where_there_is_no_place_for_it(target: str) -> None:
+    records = iim((5, "Hafen"), (80, "Jürgen"), (80, "Ola <o@x>"), (25, "sea"), (25, "ship"), (55, "20240131"))
+    records += iim((90, "elsewhere"), (116, "© J"), (101, "Polska"))
+    picture = Picture(PHOTO, iptc=records, xmp=PACKET, text=(("Title", "harbour"), ("prompt", "a & b\0")))
+    result = encode_image(picture, WriteOptions(target))
+    assert left_out(picture, WriteOptions(target)) is None
+    assert told_by(read_image(result).xmp) == {
+        "photoshop:City": ["Gdańsk"],  # what the packet says itself holds
+        "dc:title": ["Hafen"],
+        "dc:creator": ["Jürgen", "Ola <o@x>"],
+        "dc:subject": ["sea", "ship"],
+        "dc:rights": ["© J"],
+        "photoshop:DateCreated": ["2024-01-31"],
+        "photoshop:Country": ["Polska"],
+        "exif:UserComment": ["Title: harbour\nprompt: a & b"],
+    }
+    bare = encode_image(picture, WriteOptions(target, strip_metadata=True))
+    assert read_image(bare).xmp is None and b"harbour" not in bare
+
+
+def test_metadata_that_finds_no_place_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    picture = Picture(PHOTO, exif=exif.tobytes(), xmp=PACKET, iptc=IPTC, text=(("Title", "x"),))
+    assert left_out(picture, WriteOptions("BMP")) == ("has metadata that the result cannot hold: EXIF, XMP, IPTC, text")
+    assert left_out(picture, WriteOptions("BMP", strip_metadata=True)) is None
+    for format in ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"):
+        assert left_out(picture, WriteOptions(format)) is None
+    strange = replace(picture, xmp=b"<x:xmpmeta/>", iptc=iim((5, "x"), (200, "preview")))
+    assert left_out(strange, WriteOptions("WEBP")) == "has metadata that the result cannot hold: IPTC, text"
+    assert left_out(replace(strange, xmp=None), WriteOptions("WEBP")) == (
+        "has metadata that the result cannot hold: IPTC data set 2:200"
+    )
+    long = replace(picture, text=(("prompt", "x" * 70_000),), iptc=b"\x1c" * 70_000)
+    assert left_out(long, WriteOptions("JPEG")) == "has metadata that the result cannot hold: IPTC, text"
+    assert read_image(encode_image(long, WriteOptions("JPEG"))).xmp == PACKET
+    Image.fromarray(PHOTO).save(tmp_path / "a.jpg", exif=exif)
+    assert main(["paint", str(tmp_path / "a.jpg"), "-f", "bmp"]) == 0
+    assert "a.jpg: has metadata that the result cannot hold: EXIF" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "BMP"])
+def test_resolution_is_carried(target: str) -> None:
+    again = read_image(encode_image(Picture(PHOTO, dpi=(300.0, 150.0)), WriteOptions(target)))
+    assert again.dpi == pytest.approx((300, 150), abs=0.1)
+
+
+def test_sixteen_bits_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Painted and written with 8: in one line a run, not in silence."""
+    import cv2
+
+    deep = PHOTO.astype(np.uint16) * 257
+    for name in ("a.png", "b.tif"):
+        (tmp_path / name).write_bytes(cv2.imencode(Path(name).suffix, deep)[1].tobytes())
+    grey = io.BytesIO()
+    Image.fromarray(deep[..., 0]).save(grey, "PNG")
+    sources: list[Any] = [tmp_path / "a.png", tmp_path / "b.tif", grey.getvalue(), tiff(SMOOTH, 2)]
+    assert all(read_image(source).notes == (DEEP,) for source in sources)
+    assert not read_image(encode_image(Picture(PHOTO), WriteOptions("PNG"))).notes
+    assert main(["paint", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.count(DEEP) == 1

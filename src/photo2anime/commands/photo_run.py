@@ -14,14 +14,23 @@ from typing import Any
 from photo2anime.commands.sources import STANDARD, PhotoToPaint, names_a_file
 from photo2anime.commands.telling import Line, Outcome
 from photo2anime.images.color_codes import GAIN_MAP
-from photo2anime.images.image_io import FORMATS, encode_image, extension, read_image, writable_format, write_image
+from photo2anime.images.decode import DEEP
+from photo2anime.images.image_io import (
+    FORMATS,
+    encode_image,
+    extension,
+    left_out,
+    read_image,
+    writable_format,
+    write_image,
+)
 from photo2anime.options import PhotosOptions
 from photo2anime.painting import compose
 from photo2anime.painting.comparison import Comparison
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.types import MemoryRanOutError, PaintedFace, Painting, Photo2AnimeError, Picture
 
-_SAID_ONCE = {GAIN_MAP}  # every photo of a telephone has one
+_SAID_ONCE = {GAIN_MAP, DEEP}  # every photo of a telephone has a map, every scan of a folder its 16 bits
 
 
 class PhotoRun:
@@ -78,6 +87,8 @@ class PhotoRun:
                 continue
             picture = picture or self._read(job)
             painting = self._painted(stylizer, picture)
+            if lost := left_out(picture, self.options.write, target):
+                painting = replace(painting, warnings=(*painting.warnings, lost))
             painted = compose.beside(picture, painting.picture) if self.options.paint.side_by_side else painting.picture
             for warning in painting.warnings:
                 self._note(f"{job.source}: {warning}")

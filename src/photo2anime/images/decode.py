@@ -15,10 +15,12 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from photo2anime.images.color_codes import GAIN_MAP, color_code, has_gain_map, tiff_iptc
 from photo2anime.images.colors import from_float, to_srgb
-from photo2anime.images.metadata import descriptive, iptc_of, text_of, without_parts
+from photo2anime.images.metadata import descriptive, iptc_of, resolution_of, text_of, without_parts
 from photo2anime.types import Photo2AnimeError, Picture
 
+DEEP = "has more than 8 bits a colour: it is painted and written with 8"  # a note
 _ANIMATIONS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}  # several frames elsewhere are depth maps or thumbnails
+_PNG_DEPTH_AT = 24  # in its header
 _settings = threading.Lock()
 
 
@@ -68,9 +70,11 @@ def picture_of(source: Opened) -> Picture:
     raw_iptc = tiff_iptc(source.file) if source.file and source.format == "TIFF" else None
     if has_gain_map(image, source.file):
         notes.append(GAIN_MAP)
+    if _is_deep(image, source.file):
+        notes.append(DEEP)
     if source.file:
         source.file.seek(place)  # the decoder goes on from there
-    profile, dpi = info.get("icc_profile"), info.get("dpi")
+    profile = info.get("icc_profile")
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     image.load()  # PNG tells the rest of its text only now
     text, iptc = text_of(image), iptc_of(image, raw_iptc)
@@ -94,11 +98,19 @@ def picture_of(source: Opened) -> Picture:
         xmp=without_parts(xmp.encode() if isinstance(xmp, str) else xmp),
         iptc=iptc,
         text=text,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None,  # TIFF says 1 for unknown
+        dpi=resolution_of(image, source.exif),
         format=source.format,
         frames=source.frames,
         notes=tuple(notes),
     )
+
+
+def _is_deep(image: Image.Image, file: IO[bytes] | None) -> bool:
+    """Whether the result could hold 16 bits a colour, as the file does: Pillow gives most PNGs of 16 bits in 8."""
+    if file is None or image.format != "PNG":
+        return image.mode.startswith("I;16")
+    file.seek(_PNG_DEPTH_AT)
+    return file.read(1) == b"\x10"
 
 
 def _turned(image: Image.Image, exif: Image.Exif) -> Image.Image:

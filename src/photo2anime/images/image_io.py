@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from photo2anime.images import jxl, raw, tiff
 from photo2anime.images.decode import Opened, open_unlimited, opened, picture_of
-from photo2anime.images.metadata import save_arguments
+from photo2anime.images.metadata import carried, save_arguments
 from photo2anime.images.temporary import write_whole
 from photo2anime.types import MemoryRanOutError, NotAPictureError, Photo2AnimeError, Picture, TooLargeError
 
@@ -129,6 +129,15 @@ def encode_image(picture: Picture, options: WriteOptions) -> bytes:
     except (OSError, ValueError, RuntimeError) as error:
         raise Photo2AnimeError(f"cannot be written as {format} ({error}); use -f png") from error
     return file.getvalue()
+
+
+def left_out(picture: Picture, options: WriteOptions, target: Path | None = None) -> str | None:
+    """One line on the metadata that a result cannot hold, for the user; None where all of it is carried or unwanted.
+    target: the file's name, where options name no format.
+    """
+    named = FORMATS.get(target.suffix.lower()) if target else None
+    format = options.format or named or writable_format(picture.format)
+    return None if options.strip_metadata else carried(format, picture).note
 
 
 def writable_format(format: str | None) -> str:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 import struct
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
+from photo2anime.images.xmp import Properties, with_properties
 from photo2anime.types import Picture
 
 QUALITY = {"JPEG": 92, "WEBP": 90, "AVIF": 80, "JXL": 90}  # pictures with lines and flat areas show artefacts early
 _MAX_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP that fit into one JPEG segment
 _COMMENT = "Comment"
+_BARE = ("WEBP", "AVIF", "JXL")  # without a place for IPTC, text and resolution
+_INCH, _CENTIMETER = 2, 3  # EXIF's units of resolution
+_RESOLUTION, _MOST_DPI = (ExifTags.Base.XResolution, ExifTags.Base.YResolution), 65_536
 _IPTC_IN_TIFF, _IPTC_RESOURCE, _IPTC_IN_PNG = 33723, 0x0404, "Raw profile type iptc"
 _OF_PARTS = re.compile(rb"""\s(?:hdrgm|HDRGainMap|GCamera:(?=M)):?\w{1,60}\s?=\s?["'][^"']{0,200}["']""")
 _SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
@@ -88,40 +94,98 @@ def save_arguments(format: str, picture: Picture, quality: int | None, strip_met
         arguments["lossless"] = True
     if format == "TIFF" and (strip_metadata or not picture.exif):
         arguments["compression"] = "tiff_lzw"  # Pillow writes GPS positions only into uncompressed TIFF
-    if strip_metadata or format == "BMP":
+    if strip_metadata:
         return arguments
-    return arguments | _metadata_arguments(format, picture)
+    return arguments | carried(format, picture).arguments
 
 
-def _metadata_arguments(format: str, picture: Picture) -> dict[str, Any]:
-    """What Pillow's save takes for EXIF, XMP, IPTC, text and resolution, where the format has a place for them; what
-    does not fit into a JPEG segment is left out.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a format takes of a picture's metadata. arguments: of Pillow's save. left_out: what has none, in words."""
+
+    arguments: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """One line for the user, where something is left out."""
+        return f"has metadata that the result cannot hold: {', '.join(self.left_out)}" if self.left_out else None
+
+
+def carried(format: str, picture: Picture) -> Carried:
+    """EXIF, XMP, IPTC, text and resolution in the places that the format has for them: text and IPTC go into XMP where
+    there is no other; what does not fit into a JPEG segment, or has no place at all, is left out.
     """
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {"dpi": picture.dpi} if picture.dpi else {}
+    if format == "BMP":
+        had = {"EXIF": picture.exif, "XMP": picture.xmp, "IPTC": picture.iptc, "text": picture.text}
+        return Carried(arguments, tuple(name for name, content in had.items() if content))
     longest = _MAX_JPEG_SEGMENT if format == "JPEG" else sys.maxsize
-    if picture.dpi:
-        arguments["dpi"] = picture.dpi
-    if picture.exif and len(picture.exif) <= longest:
-        arguments["exif"] = picture.exif
-    xmp = picture.xmp if picture.xmp and len(picture.xmp) <= longest else None
-    iptc = picture.iptc if picture.iptc and len(picture.iptc) + 64 <= longest else None
-    if format == "JXL" and picture.exif:
-        arguments["exif"] = bytes(4) + picture.exif.removeprefix(b"Exif\0\0")  # 4: where it begins
+    exif = _with_resolution(picture) if format in _BARE else picture.exif
+    fitting = {"EXIF": exif, "XMP": picture.xmp, "IPTC": picture.iptc}
+    left_out = [name for name, content in fitting.items() if content and len(content) + 64 > longest]
+    exif, xmp, iptc = (None if name in left_out else content for name, content in fitting.items())
+    text = picture.text
+    if format == "JPEG":
+        comment = dict(text).get(_COMMENT, "").encode()
+        if comment and len(comment) <= longest:
+            arguments["comment"] = comment
+            text = tuple(pair for pair in text if pair[0] != _COMMENT)
+    if format != "PNG":
+        xmp, lost = _xmp_with_all(xmp, text, iptc if format in _BARE else None, longest)
+        left_out += lost
+    if format == "JXL" and exif:
+        exif = bytes(4) + exif.removeprefix(b"Exif\0\0")  # 4: where it begins
+    arguments |= {"exif": exif} if exif else {}
     if format == "PNG":
         arguments["pnginfo"] = _png_text(picture, xmp, iptc)
-    elif format == "TIFF":
-        if xmp or iptc:
-            arguments["exif"] = Image.Exif()
-            arguments["exif"].load(picture.exif or b"")
-            arguments["exif"].update({ExifTags.Base.XMLPacket: xmp} if xmp else {})
-            arguments["exif"].update({_IPTC_IN_TIFF: iptc} if iptc else {})
-    elif xmp:
+    elif format == "TIFF" and (xmp or iptc):
+        arguments["exif"] = Image.Exif()
+        arguments["exif"].load(exif or b"")
+        arguments["exif"].update({ExifTags.Base.XMLPacket: xmp} if xmp else {})
+        arguments["exif"].update({_IPTC_IN_TIFF: iptc} if iptc else {})
+    elif xmp and format != "TIFF":
         arguments["xmp"] = xmp
-    if format == "JPEG":
-        comment = dict(picture.text).get(_COMMENT, "").encode()
-        arguments |= {"comment": comment} if comment and len(comment) <= longest else {}
-        arguments |= {"extra": _segment(iptc)} if iptc else {}
-    return arguments
+    if format == "JPEG" and iptc:
+        arguments["extra"] = _segment(iptc)
+    return Carried(arguments, tuple(left_out))
+
+
+def _xmp_with_all(
+    xmp: bytes | None, text: tuple[tuple[str, str], ...], iptc: bytes | None, longest: int
+) -> tuple[bytes | None, list[str]]:
+    """The packet with text and IPTC in it, and what is left out in words."""
+    added = Properties()
+    if iptc:
+        added.add_iptc(iptc)
+    added.add_text(text)
+    whole = with_properties(xmp, added)
+    if added.values and (whole is None or len(whole) + 64 > longest):
+        return xmp, [*(["IPTC"] if iptc else []), *(["text"] if text else [])]
+    return whole or xmp, [f"IPTC data set 2:{number}" for number in added.homeless]
+
+
+def _with_resolution(picture: Picture) -> bytes | None:
+    """The picture's EXIF with its resolution, for formats that have no other place for it."""
+    if picture.dpi is None:
+        return picture.exif
+    exif = Image.Exif()
+    exif.load(picture.exif or b"")
+    exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = picture.dpi
+    exif[ExifTags.Base.ResolutionUnit] = _INCH
+    return exif.tobytes()
+
+
+def resolution_of(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
+    """Pixels an inch (x, y), from where the format keeps them, else from EXIF; None where nobody says."""
+    dpi = image.info.get("dpi")
+    if dpi is None:
+        unit = 2.54 if exif.get(ExifTags.Base.ResolutionUnit) == _CENTIMETER else 1.0
+        with suppress(TypeError, ValueError, ZeroDivisionError):
+            dpi = tuple(float(exif[tag]) * unit for tag in _RESOLUTION if tag in exif)
+    if dpi and len(dpi) == 2 and all(1 < one < _MOST_DPI for one in dpi):  # TIFF says 1 for unknown
+        return float(dpi[0]), float(dpi[1])
+    return None
 
 
 def _png_text(picture: Picture, xmp: bytes | None, iptc: bytes | None) -> PngImagePlugin.PngInfo:

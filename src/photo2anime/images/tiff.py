@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from photo2anime.images.colors import from_float
-from photo2anime.images.decode import Opened, open_unlimited
+from photo2anime.images.decode import DEEP, Opened, open_unlimited
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLORS = 256, 257, 258, 259, 262
 _OFFSETS, _CHANNELS, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
@@ -68,7 +68,7 @@ def opened(tiff: Tiff) -> Opened:
     exif = Image.Exif()
     tiff.file.seek(0)
     exif.load_from_fp(tiff.file)
-    return Opened(image, exif, "TIFF", tiff.pages, tiff.file, (note,) if note else ())
+    return Opened(image, exif, "TIFF", tiff.pages, tiff.file, (note or DEEP,))
 
 
 def _full_scale(values: NDArray[Any]) -> float:
