@@ -203,6 +203,16 @@ def test_stopping_early_shows_no_traceback(photo: Path, sent: signal.Signals) ->
     assert not list(photo.parent.glob(".photo2anime*"))
 
 
+@pytest.mark.slow
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    """The short form of scripts/kill_runs.py, which is run longer before a release."""
+    command = [sys.executable, str(ROOT / "scripts" / "kill_runs.py"), "--seed", "11", "--seconds", "25"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "0 findings" in done.stdout, done.stdout + done.stderr
+    assert " 0 moments" not in done.stdout
+
+
 # Names
 
 

@@ -177,13 +177,40 @@ def test_a_result_that_does_not_fit_leaves_no_half_file_and_goes_on_later(tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     done = run("video", film, "-o", tmp_path / "b.mkv", limit=limit)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "cannot write" in done.stderr and "too large for this disk" in done.stderr
+    error, kept = done.stderr.splitlines()
+    assert done.returncode == 1 and "cannot write" in error and "too large for this disk" in error
+    assert kept == (
+        f"{film}: 25 frames are kept in {tmp_path / '.b.mkv.photo2anime'}; "
+        "the same command with --resume goes on from there"
+    )
     assert names(tmp_path) == [".b.mkv.photo2anime", "a.mkv"]
     assert not [name for name in names(tmp_path / ".b.mkv.photo2anime") if name.startswith("whole")]
     done = run("video", film, "-o", tmp_path / "b.mkv", "--resume")
     assert done.returncode == 0 and "going on after 25 frames" in done.stderr
     assert names(tmp_path) == ["a.mkv", "b.mkv"] and len(stamps_of(tmp_path / "b.mkv")) == 25
+
+
+@pytest.mark.usefixtures("as_is")
+def test_a_mux_that_fails_tells_where_the_frames_are_and_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = make_clip(tmp_path / "a.mp4", moving(5), sound=1), tmp_path / "b.mp4"
+    kept = tmp_path / ".b.mp4.photo2anime"
+    assert main(["video", str(source), "-o", str(tmp_path / "right.mp4")]) == 0
+
+    def fail(*_: object) -> None:
+        raise Photo2AnimeError("the muxer cannot")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("photo2anime.video.mux.Muxer.write", fail)
+        assert main(["video", str(source), "-o", str(target)]) == 1
+        told = capsys.readouterr().err
+        assert "the muxer cannot" in told and f"5 frames are kept in {kept}; the same command with --resume" in told
+        assert not [name for name in names(kept) if name.startswith("whole")] and not target.exists()
+    assert main(["video", str(source), "-o", str(target), "--resume"]) == 0
+    assert "going on after 5 frames" in capsys.readouterr().err
+    assert target.read_bytes() == (tmp_path / "right.mp4").read_bytes()
+    assert names(tmp_path) == ["a.mp4", "b.mp4", "right.mp4"]
 
 
 @pytest.mark.usefixtures("as_is")

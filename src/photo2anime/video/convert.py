@@ -88,8 +88,10 @@ class Run:
         self.notes: list[str] = []
 
     def close(self, *, keep: bool = True) -> None:
-        """Releases this run's segments. keep: leave whole segments for --resume."""
+        """Releases this run's segments. keep: leave whole segments for --resume, and say where."""
         if keep and self.segments.count:
+            where = f"{self.segments.frames} frames are kept in {self.segments.folder}"
+            self.say(f"{where}; the same command with --resume goes on from there")
             self.segments.close()
         else:
             self.segments.remove()
@@ -123,10 +125,6 @@ class Run:
         try:
             while batch := self._segment(frames, lambda: SegmentEncoder(encoding, global_header=True)):
                 segments.add(*batch)
-        except BaseException:
-            if segments.count:
-                self.say(f"{segments.frames} frames are kept; the same command with --resume goes on from there")
-            raise
         finally:
             frames.close()
         if not segments.count:

@@ -101,6 +101,7 @@ class Segments:
         if sys.platform == "win32":  # where open files cannot be deleted
             self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.count = self.frames = 0
         self.close()
 
     def _locked(self) -> IO[bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from photo2anime.images.temporary import write_whole
 from photo2anime.train.config import TrainConfig
 from photo2anime.train.learning.optimizer import Muon
 from photo2anime.train.networks.animeganv2 import AnimeGANv2Generator
@@ -79,11 +80,11 @@ def new_state(cfg: TrainConfig, device: torch.device) -> TrainState:
 
 
 def save_checkpoint(file: Path, state: TrainState) -> None:
-    """Writes file through a temporary one, so that a stopped save leaves the old file."""
-    temporary = file.with_suffix(".tmp")
+    """Writes file whole or not at all: a stopped save, or one on a full disk, leaves the old file. Raises OSError."""
+    content = io.BytesIO()
     saved = {name: module.state_dict() for name, module in state.modules.items()}
-    torch.save({"step": state.step, "lr_scale": state.lr_scale, **saved}, temporary)
-    os.replace(temporary, file)
+    torch.save({"step": state.step, "lr_scale": state.lr_scale, **saved}, content)
+    write_whole(file, content.getvalue())
 
 
 def load_checkpoint(file: Path, state: TrainState) -> None:

@@ -6,6 +6,7 @@ back to its last good checkpoint, at half the learning rate.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -22,7 +23,8 @@ import numpy as np
 import onnx
 import torch
 
-from photo2anime.images.image_io import write_image
+from photo2anime.images.image_io import why_not_written, write_image
+from photo2anime.images.temporary import write_whole
 from photo2anime.inference.onnx_file import read_network
 from photo2anime.inference.weights import local_file
 from photo2anime.styles import find_style
@@ -36,6 +38,7 @@ from photo2anime.train.networks.features import Features
 from photo2anime.train.networks.generator import Generator, grow
 from photo2anime.types import Photo2AnimeError, Picture
 
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EEXIST}
 _MOST_ROLLBACKS = 3  # since the last good checkpoint
 
 
@@ -64,9 +67,9 @@ def train_run(
     after the step under way. Raises Photo2AnimeError when losses stay no number; the folder then holds the last good
     checkpoint.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    _keep_config(run / "config.json", cfg)
-    with distributed.joined_processes() as device, _signals_awaited() as asked_to_stop:
+    with _disk_errors_told(run), distributed.joined_processes() as device, _signals_awaited() as asked_to_stop:
+        run.mkdir(parents=True, exist_ok=True)
+        _keep_config(run / "config.json", cfg)
         state = _last_good(run, cfg, device, start_from)
         if state.step:
             watch.report(f"going on at step {state.step} of {cfg.total_steps}")
@@ -170,7 +173,7 @@ def _keep_config(file: Path, cfg: TrainConfig) -> None:
                 f"{file.parent} was begun with another {', '.join(differing)}; give the same, or another --run folder"
             )
         return
-    file.write_text(json.dumps(asdict(cfg), indent=1), encoding="utf-8")
+    write_whole(file, json.dumps(asdict(cfg), indent=1).encode())
 
 
 def _begin_from(source: str, state: TrainState) -> None:
@@ -205,10 +208,24 @@ def _take_over(weights: dict[str, torch.Tensor], generator: AnyGenerator) -> Non
 
 
 def _cut_stats(file: Path, step: int) -> None:
-    """Drops the rows after step: a run that was killed had logged further than it had saved."""
+    """Drops the rows after step, and half a row: a run that was killed had logged further than it had saved."""
     if file.exists():
-        rows = [row for row in file.read_text(encoding="utf-8").splitlines() if json.loads(row)["step"] <= step]
-        file.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+        rows = file.read_bytes().splitlines(keepends=True)
+        kept = [row for row in rows if row.endswith(b"\n") and json.loads(row)["step"] <= step]
+        if kept != rows:
+            write_whole(file, b"".join(kept))
+
+
+@contextmanager
+def _disk_errors_told(run: Path) -> Iterator[None]:
+    """A disk that can take no more as a Photo2AnimeError of one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        when_full = "free some space; the same command then goes on from the last checkpoint"
+        raise Photo2AnimeError(why_not_written(run, error, when_full=when_full)) from error
 
 
 @contextmanager

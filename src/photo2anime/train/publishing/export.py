@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import torch
 
+from photo2anime.images.image_io import why_not_written
+from photo2anime.images.temporary import write_whole
 from photo2anime.inference.runtime import MEAN_COLOR, OnnxNetwork, card_to_metadata
 from photo2anime.inference.weights import BUNDLES, sha256
 from photo2anime.styles import list_styles, shipped_styles, toml_row
@@ -62,11 +64,9 @@ def export(
     Photo2AnimeError when run is no training run, or its file differs from PyTorch by half a level.
     """
     generator, cfg = load_generator(run)
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / f"{cfg.style}.onnx"
     card = StyleCard(
         name=cfg.style,
-        file=file.name,
+        file=f"{cfg.style}.onnx",
         description=description or f"trained by photo2anime, seed {cfg.seed}",
         multiple_of=generator.multiple_of,
         license=license,
@@ -76,25 +76,41 @@ def export(
         generator.light = Light(light) if light else None
         card = replace(card, halo=generator.halo, tiling="exact", bytes_per_px=BYTES_PER_PX)
         card = replace(card, mean_color=not generator.keeps_colors)
-    write_onnx(generator, card, file)
-    int8_psnr_db = None
-    if int8_photos is not None:
-        card, int8_psnr_db = quantise(file, card, int8_photos)
-    halve_weights(file)
-    worst = check(generator, file)
-    card = replace(card, sha256=sha256(file))
-    (out / f"{cfg.style}.toml").write_text(toml_row(card), encoding="utf-8")
-    config = json.dumps(json.loads((run / "config.json").read_text(encoding="utf-8")), indent=1)
-    text = f"# {cfg.style}\n\n{card.description}\n\nLicence: {license}\n\nsha256: {card.sha256}\n\n"
-    text += f"```json\n{config}\n```\n"
-    (out / f"{cfg.style}.md").write_text(text, encoding="utf-8")
-    return Exported(file, card, worst, int8_psnr_db)
+    with TemporaryDirectory(prefix="photo2anime-") as folder:
+        file = Path(folder, card.file)
+        write_onnx(generator, card, file)
+        int8_psnr_db = None
+        if int8_photos is not None:
+            card, int8_psnr_db = quantise(file, card, int8_photos)
+        halve_weights(file)
+        worst = check(generator, file)
+        card = replace(card, sha256=sha256(file))
+        _publish(Path(folder), out, card, (run / "config.json").read_text(encoding="utf-8"))
+    return Exported(out / card.file, card, worst, int8_psnr_db)
+
+
+def _publish(made: Path, out: Path, card: StyleCard, config: str) -> None:
+    """Puts the networks of a card from made into out, then its card and row. The row is away meanwhile: where it
+    stands, all of it is whole and of one export.
+    """
+    row = out / f"{card.name}.toml"
+    text = f"# {card.name}\n\n{card.description}\n\nLicence: {card.license}\n\nsha256: {card.sha256}\n\n"
+    text += f"```json\n{json.dumps(json.loads(config), indent=1)}\n```\n"
+    try:
+        row.unlink(missing_ok=True)
+        for name in filter(None, (card.file, card.int8_file)):
+            write_whole(out / name, (made / name).read_bytes())
+        write_whole(row.with_suffix(".md"), text.encode())
+        write_whole(row, toml_row(card).encode())
+    except OSError as error:
+        when_full = "free some space, then export again"
+        raise Photo2AnimeError(why_not_written(out, error, when_full=when_full)) from error
 
 
 def ship(exported: Exported) -> None:
     """Puts an exported network into this package: its file into bundles/, its row into styles.toml."""
     for name in filter(None, (exported.card.file, exported.card.int8_file)):
-        shutil.copyfile(exported.file.with_name(name), BUNDLES / name)
+        write_whole(BUNDLES / name, exported.file.with_name(name).read_bytes())
     shipped = shipped_styles()
     cards = {**shipped, exported.card.name: exported.card}
     for name, card in shipped.items():  # others with the same network: a film's grade over it, a portrait's version
@@ -127,7 +143,7 @@ def ship_fast(exported: Exported) -> None:
 
 def _write_shipped(cards: dict[str, StyleCard]) -> None:
     header = "# One row a style; written by `photo2anime export --ship`.\n\n"
-    (BUNDLES.parent / "styles.toml").write_text(header + "\n".join(map(toml_row, cards.values())), encoding="utf-8")
+    write_whole(BUNDLES.parent / "styles.toml", (header + "\n".join(map(toml_row, cards.values()))).encode())
     shipped_styles.cache_clear()
     list_styles.cache_clear()
 
