@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("ray")
 
-from conftest import photo_of
+from conftest import EXAMPLES, photo_of
 from photo2anime.batch.cluster import prepare_environment
 from photo2anime.batch.manifest import read_manifest
 from photo2anime.batch.records import Row
 from photo2anime.batch.run import Progress, paint_batch
 from photo2anime.options import BatchOptions, LoadOptions, PaintOptions
 from photo2anime.styles import find_style
-from photo2anime.types import Photo2AnimeError
+from photo2anime.types import RGB, Photo2AnimeError
 
 PAINT = PaintOptions(faces="off")
 
@@ -185,6 +187,56 @@ def test_a_film_is_that_of_video(tmp_path: Path, two_cores: None, monkeypatch: p
     assert main(["video", str(clip), "-s", "cel", "--faces", faces, "-o", str(alone), "--threads", "1"]) == 0
     assert (dest / "deep" / "clip-cel.mp4").read_bytes() == alone.read_bytes()
     assert not list((dest / films.WAITING).glob("*")) and paint_batch(options).there == 1
+
+
+@pytest.mark.slow
+def test_a_face_is_handed_from_part_to_part_of_a_film(
+    tmp_path: Path, two_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is followed across both borders; the film is that of `video`, to the byte."""
+    pytest.importorskip("av")
+    from clips import make_clip
+    from photo2anime.batch import films
+    from photo2anime.cli import main
+    from photo2anime.video.face_tracking import FramePainter
+
+    with Image.open(EXAMPLES / "astronaut.jpg") as photo:
+        small = np.asarray(photo.convert("RGB").resize((204, 204), Image.Resampling.LANCZOS))
+    pan = [np.ascontiguousarray(small[:144, left : left + 144]) for left in range(3, 57, 3) for _ in range(2)]
+    monkeypatch.setattr(films, "PART_FRAMES", 16)
+    source, dest = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    clip = make_clip(source / "pan.mp4", pan)
+    assert paint_batch(BatchOptions(str(source), str(dest), ("cel",), PaintOptions())).painted == 1
+    alone, seen = tmp_path / "alone.mp4", list[list[float]]()
+    follow = FramePainter.follow
+
+    def noted(self: FramePainter, frame: RGB) -> None:
+        follow(self, frame)
+        seen.append([track.weight for track in self.tracks])
+
+    monkeypatch.setattr(FramePainter, "follow", noted)
+    assert main(["video", str(clip), "-s", "cel", "-o", str(alone), "--threads", "1"]) == 0
+    assert len(seen) == 36 and all(seen[border - 1] == seen[border] == [1.0] for border in (16, 32))
+    assert (dest / "pan-cel.mp4").read_bytes() == alone.read_bytes()
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, two_cores: None) -> None:
+    source, dest = photos_in(tmp_path / "in", 4), tmp_path / "out"
+    place = os.open(source, os.O_RDONLY)
+    for _ in range(22):  # so deep that its path is too long for the system, whoever asks
+        os.mkdir("d" * 200, dir_fd=place)
+        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    for painted, there in ((4, 0), (0, 4)):
+        told: list[Progress] = []
+        summary = paint_batch(options_of(source, dest), on_row=told.append)
+        assert (summary.painted, summary.there, summary.failed) == (painted, there, 1)
+        assert told[-1].results in (5, None)
+    (row,) = [row for row in assert_true(dest, 4) if row.status == "failed"]
+    assert "cannot be listed (File name too long)" in row.reason and row.address.startswith(f"{source}/ddd")
 
 
 def test_shards(tmp_path: Path, two_cores: None) -> None:

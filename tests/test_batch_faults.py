@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 
 pytest.importorskip("ray")
 
@@ -98,24 +100,114 @@ def until(true: Callable[[], bool], seconds: float = 240) -> None:
     assert true()
 
 
+@pytest.fixture
+def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts code in front of every process of Ray; `deadly(when)` in it is a decorator that ends the process by SIGKILL
+    when the arguments fulfil a condition.
+    """
+
+    def put(code: str) -> None:
+        head = (
+            "import functools, os\n"
+            "def deadly(when):\n"
+            "    def around(real):\n"
+            "        @functools.wraps(real)\n"
+            "        def meeting(*given):\n"
+            "            if when(*given): os.kill(os.getpid(), 9)\n"
+            "            return real(*given)\n"
+            "        return meeting\n"
+            "    return around\n"
+        )
+        (tmp_path / "sitecustomize.py").write_text(head + code)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+    return put
+
+
 @pytest.mark.slow
-def test_an_input_that_ends_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_that_ends_its_worker(tmp_path: Path, deadly: Callable[[str], None]) -> None:
     source, dest = photos_in(tmp_path / "in", 5), tmp_path / "out"
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, photo2anime.batch.worker as worker\n"
-        "whole = worker.Worker._decoded\n"
-        "def deadly(self, content):\n"
-        "    if b'DEADLY' in content: os.kill(os.getpid(), 9)\n"
-        "    return whole(self, content)\n"
-        "worker.Worker._decoded = deadly\n"
+    deadly(
+        "import photo2anime.batch.worker as worker\n"
+        "worker.Worker._decoded = deadly(lambda self, content: b'DEADLY' in content)(worker.Worker._decoded)\n"
     )
     with open(source / "0001.png", "ab") as file:
         file.write(b"DEADLY")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     summary = paint_batch(options_of(source, dest))
     assert (summary.painted, summary.failed) == (4, 1)
     (row,) = [row for row in assert_true(dest, 4) if row.status == "failed"]
-    assert row.address.endswith("0001.png") and "ended its worker 4 times" in row.reason
+    assert row.address.endswith("0001.png") and "ended its worker 3 times" in row.reason
+
+
+@pytest.mark.slow
+def test_a_shard_that_ends_its_worker_outside_painting(tmp_path: Path, deadly: Callable[[str], None]) -> None:
+    """Named after three times; one whose photo does it in being painted loses that photo alone."""
+    photos, source, dest = photos_in(tmp_path / "photos", 3), tmp_path / "in", tmp_path / "out"
+    deadly(
+        "import photo2anime.batch.worker as worker, photo2anime.batch.shards as shards\n"
+        "worker.Worker._decoded = deadly(lambda self, content: b'DEADLY' in content)(worker.Worker._decoded)\n"
+        "wrong = deadly(lambda picture, options: (picture.dpi or (0,))[0] > 6000)\n"
+        "shards.encode_image = wrong(shards.encode_image)\n"
+    )
+    source.mkdir()
+    for name in ("good", "packing", "painting"):
+        with tarfile.open(source / f"{name}.tar", "w") as pack:
+            for file in sorted(photos.rglob("*.png")):
+                pack.add(file, file.name)
+    with Image.open(photos / "0001.png") as image:
+        image.save(tmp_path / "x.png", dpi=(7000, 7000))
+    (tmp_path / "y.png").write_bytes((photos / "0000.png").read_bytes() + b"DEADLY")
+    for shard, extra in (("packing", "x.png"), ("painting", "y.png")):
+        with tarfile.open(source / f"{shard}.tar", "a") as pack:
+            pack.add(tmp_path / extra, extra)
+    summary = paint_batch(options_of(source, dest))
+    assert (summary.packed, summary.painted, summary.failed) == (2, 6, 2)
+    reasons = {Path(row.address).name: row.reason for row in read_manifest(str(dest)) if row.status == "failed"}
+    assert set(reasons) == {"packing.tar", "y.png"}
+    assert all("ended its worker 3 times" in reason for reason in reasons.values())
+    assert sorted(file.name for file in dest.glob("*.tar")) == ["good-cel.tar", "painting-cel.tar"]
+
+
+@pytest.mark.slow
+def test_a_film_that_ends_its_worker(tmp_path: Path, deadly: Callable[[str], None]) -> None:
+    """While it is cut, painted, or put together: named after three times, and the others are painted."""
+    pytest.importorskip("av")
+    from clips import make_clip, moving
+
+    source, dest = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("cut", "good", "paint", "whole"):
+        make_clip(source / f"{name}.mp4", moving(5))
+    deadly(
+        "import photo2anime.batch.films as films\n"
+        "films._cuts = deadly(lambda number, film, *_: film.job.below == 'cut.mp4')(films._cuts)\n"
+        "paints = deadly(lambda self, part: self.films[part.number].job.below == 'paint.mp4')\n"
+        "films.PartPainter._paint = paints(films.PartPainter._paint)\n"
+        "films._whole_film = deadly(lambda film, plan: film.job.below == 'whole.mp4')(films._whole_film)\n"
+    )
+    summary = paint_batch(options_of(source, dest))
+    assert (summary.painted, summary.failed) == (1, 3)
+    reasons = {Path(row.address).name: row.reason for row in read_manifest(str(dest)) if row.status == "failed"}
+    assert set(reasons) == {"cut.mp4", "paint.mp4", "whole.mp4"}
+    assert all("ended its worker 3 times" in reason for reason in reasons.values())
+    assert [file.name for file in dest.glob("*.mp4")] == ["good-cel.mp4"]
+
+
+@pytest.mark.slow
+def test_a_photo_that_ends_its_worker_when_it_is_written(tmp_path: Path, deadly: Callable[[str], None]) -> None:
+    """Who of a block did it cannot be told, so the block is named; the run ends, and the other blocks are painted."""
+    source, dest = photos_in(tmp_path / "in", 20), tmp_path / "out"
+    deadly(
+        "import photo2anime.batch.worker as worker\n"
+        "wrong = deadly(lambda picture, options: picture.rgb.shape[0] == 7)\n"
+        "worker.encode_image = wrong(worker.encode_image)\n"
+    )
+    Image.new("RGB", (9, 7)).save(source / "0000.png")
+    summary = paint_batch(options_of(source, dest))
+    assert summary.painted + summary.failed == 20 and 1 <= summary.failed <= 8
+    rows = [row for row in read_manifest(str(dest)) if row.status == "failed"]
+    assert any(row.address.endswith("0000.png") for row in rows)
+    assert all("ended its worker 3 times" in row.reason for row in rows)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def _tallied(source: listing.Source, options: BatchOptions, styles: tuple[BatchS
         tally.photos += len(found)
         tally.size += sum(max(0, job.size) for job in found)
         tally.there += int(np.isin(keys, done).sum())
-        tally.samples += found[: _SAMPLES - len(tally.samples)]
+        tally.samples += [job for job in found if not job.problem][: _SAMPLES - len(tally.samples)]
     return tally
 
 

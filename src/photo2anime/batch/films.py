@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from photo2anime.batch.cluster import Crew, own_errors
 from photo2anime.batch.records import BatchStyle, Job, Row, records_of, table_of
 from photo2anime.batch.store import Store
-from photo2anime.batch.worker import Plan, load, worker_name
+from photo2anime.batch.worker import Plan, key_of_part, load, noted, worker_name
 from photo2anime.options import VideoOptions
 from photo2anime.types import RGB, Photo2AnimeError
 
@@ -68,12 +68,16 @@ class Film:
         return str(place.parent / f"{place.stem}-{self.style.name}{suffix}")
 
     @property
+    def key(self) -> int:
+        return self.style.key(self.job)
+
+    @property
     def waiting(self) -> str:
-        return f"{WAITING}/{self.style.key(self.job):016x}"
+        return f"{WAITING}/{self.key:016x}"
 
     def row(self, **facts: Any) -> Row:
         style = self.style
-        row = Row(self.job.address, style.name, "painted", style.key(self.job), self.target, self.job.size)
+        row = Row(self.job.address, style.name, "painted", self.key, self.target, self.job.size)
         return replace(row, model_sha256=style.model_sha256, worker=worker_name(), time=time.time(), **facts)
 
 
@@ -132,7 +136,8 @@ def _cut(block: pa.Table, films: list[Film], plan: Plan, part_frames: int) -> pa
     """Runs in a task: the parts of one film, each with the state before it; of one that is no film, the reason."""
     (number,) = block["number"].to_pylist()
     try:
-        return table_of(Part, _cuts(number, films[number], plan, part_frames))
+        with noted(plan.starts, films[number].key):
+            return table_of(Part, _cuts(number, films[number], plan, part_frames))
     except Photo2AnimeError as error:
         return table_of(Part, [Part(number, reason=str(error))])
 
@@ -167,7 +172,8 @@ class PartPainter:
     def __call__(self, block: pa.Table) -> pa.Table:
         (part,) = _parts(block)
         try:
-            self._paint(part)
+            with noted(self.plan.starts, key_of_part(self.films[part.number].key, part.first)):
+                self._paint(part)
         except (Photo2AnimeError, MemoryError) as error:
             return table_of(Part, [replace(part, state=b"", reason=str(error) or "memory ran out")])
         return table_of(Part, [replace(part, state=b"")])
@@ -197,7 +203,8 @@ def _finish(block: pa.Table, films: list[Film], plan: Plan) -> pa.Table:
     (number,) = block["number"].to_pylist()
     film, began = films[number], time.perf_counter()
     try:
-        height, width = _whole_film(film, plan)
+        with noted(plan.starts, film.key):
+            height, width = _whole_film(film, plan)
     except (Photo2AnimeError, MemoryError) as error:
         return table_of(Row, [film.row(status="failed", reason=str(error) or "memory ran out")])
     Store(plan.options.dest).remove_folder(film.waiting)

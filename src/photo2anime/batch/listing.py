@@ -68,8 +68,8 @@ def source_of(source: str, dest: str, column: str | None) -> Source:
 
 
 def photos(source: Source) -> Iterator[Job]:
-    """Every photo of a folder."""
-    return _files(source, READABLE)
+    """Every photo of a folder, and every folder in it that cannot be listed."""
+    return _files(source, READABLE, problems=True)
 
 
 def shards(source: Source) -> Iterator[Job]:
@@ -82,12 +82,16 @@ def videos(source: Source) -> Iterator[Job]:
     return _files(source, VIDEO_SUFFIXES)
 
 
-def _files(source: Source, suffixes: Set[str]) -> Iterator[Job]:
+def _files(source: Source, suffixes: Set[str], *, problems: bool = False) -> Iterator[Job]:
+    """problems: what cannot be listed, too."""
     store = Store(source.address)
     for entry in store.walk():
         place = PurePosixPath(entry.below)
-        set_aside = source.aside is not None and place.is_relative_to(source.aside)
-        if place.suffix.lower() in suffixes and place.name.lower() not in _LITTER and not set_aside:
+        if source.aside is not None and place.is_relative_to(source.aside):
+            continue
+        if entry.problem and problems:
+            yield Job(store.name(entry.below), entry.below, problem=entry.problem)
+        elif not entry.problem and place.suffix.lower() in suffixes and place.name.lower() not in _LITTER:
             yield Job(store.name(entry.below), entry.below, entry.size, entry.modified)
 
 
@@ -109,7 +113,9 @@ def jobs(source: Source, limit: int | None) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What SOURCE holds. size: bytes of the photos, 0 for a list, which does not say."""
+    """What SOURCE holds. size: bytes of the photos, 0 for a list, which does not say. A folder that cannot be listed
+    counts as a photo, since it is a row like one.
+    """
 
     photos: int = 0
     size: int = 0
@@ -131,14 +137,14 @@ def count(source: Source, limit: int | None) -> Count:
         rows = ds.dataset(store.root, filesystem=store.files, format=source.kind).count_rows()
         return Count(rows if limit is None else min(rows, limit))
     found = size = films = packs = 0
-    for job in _files(source, {".tar", *READABLE, *VIDEO_SUFFIXES}):
-        suffix = PurePosixPath(job.below).suffix.lower()
+    for job in _files(source, {".tar", *READABLE, *VIDEO_SUFFIXES}, problems=True):
+        suffix = "" if job.problem else PurePosixPath(job.below).suffix.lower()
         if suffix in VIDEO_SUFFIXES:
             films += 1
         elif suffix == ".tar":
             packs += 1
         elif limit is None or found < limit:
-            found, size = found + 1, size + job.size
+            found, size = found + 1, size + max(0, job.size)
     return Count(found, size, films, packs) if limit is None else Count(found, size)
 
 

@@ -24,12 +24,14 @@ Status = Literal["painted", "there", "failed", "packed"]
 class Job:
     """One input. address: where it is, for people and for lists. below: its path under SOURCE and DEST, / between.
     size: bytes as the listing says, -1 where it does not. modified: nanoseconds since 1970, 0 where it is not known.
+    problem: why it can be told of only, as of a folder that cannot be listed.
     """
 
     address: str
     below: str
     size: int = -1
     modified: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from photo2anime.batch.listing import suffix_of, target_of
 from photo2anime.batch.records import BatchStyle, Job, Row, records_of, table_of
-from photo2anime.batch.worker import Piece, Worker, failed_row, worker_name, write_options
+from photo2anime.batch.worker import Piece, Worker, failed_row, noted, worker_name, write_options
 from photo2anime.images.image_io import READABLE, encode_image
 from photo2anime.types import Photo2AnimeError
 from photo2anime.video.prefetch import prefetch
@@ -57,7 +57,7 @@ class ShardWorker(Worker):
         if self._is_done(row):
             return [replace(row, status="there")]
         try:
-            with TemporaryDirectory(prefix="photo2anime-") as folder:
+            with noted(self.plan.starts, row.key), TemporaryDirectory(prefix="photo2anime-") as folder:
                 file = Path(folder, "shard.tar")
                 rows = list(self._packed(job, row, style, file))
                 self.dest.send(file, target)
@@ -70,7 +70,10 @@ class ShardWorker(Worker):
     def _packed(self, job: Job, shard: Row, style: BatchStyle, file: Path) -> Iterator[Row]:
         """Writes the shard of paintings to file; a photo that cannot be painted is not in it."""
         members = prefetch(self._members(job, shard, style), _READ_AHEAD)
-        with closing(prefetch(self._done_members(members), _WRITE_BEHIND)) as painted, tarfile.open(file, "w") as pack:
+        with (
+            closing(prefetch(self._done_members(members, shard.key), _WRITE_BEHIND)) as painted,
+            tarfile.open(file, "w") as pack,
+        ):
             for member in painted:
                 row = member.piece.row if member.piece is not None else None
                 content = member.content
@@ -83,12 +86,12 @@ class ShardWorker(Worker):
                 if row is not None:
                     yield replace(row, worker=worker_name(), time=time.time())
 
-    def _done_members(self, members: Generator[Member, None, None]) -> Generator[Member, None, None]:
+    def _done_members(self, members: Generator[Member, None, None], whole: int) -> Generator[Member, None, None]:
         """Photos painted, all else untouched."""
         with closing(members):
             for member in members:
                 if member.piece is not None:
-                    self._paint_piece(member.piece, None)
+                    self._paint_piece(member.piece, None, whole)
                 yield member
 
     def _members(self, job: Job, shard: Row, style: BatchStyle) -> Generator[Member, None, None]:

@@ -32,11 +32,15 @@ _NANOSECONDS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in a store. below: its path under the store's root, / between. modified: nanoseconds since 1970."""
+    """A file in a store. below: its path under the store's root, / between. modified: nanoseconds since 1970.
+
+    problem: of a folder that stands for what is in it, why that cannot be listed.
+    """
 
     below: str
     size: int
     modified: int
+    problem: str = ""
 
 
 class Store:
@@ -116,7 +120,8 @@ class Store:
 
     def walk(self, folder: str = "") -> Iterator[Entry]:
         """Every file below a folder, hidden ones and links to folders left out; one folder's names in memory at a
-        time, and of a local folder not even those. Raises Photo2AnimeError for one that cannot be listed.
+        time, and of a local folder not even those. A folder below it that cannot be listed is an entry itself. Raises
+        Photo2AnimeError when this one cannot.
         """
         listed = self._scan_locally(folder) if self.is_local else self._scan(folder)
         folders = []
@@ -126,7 +131,10 @@ class Store:
             else:
                 yield entry
         for below in sorted(folders):
-            yield from self.walk(below)
+            try:
+                yield from self.walk(below)
+            except Photo2AnimeError as error:
+                yield Entry(below, -1, 0, str(error))
 
     def _scan(self, folder: str) -> Iterator[Entry | str]:
         """The files of one folder, and its folders by their paths."""

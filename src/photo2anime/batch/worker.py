@@ -6,7 +6,8 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from photo2anime.painting.stylizer import Stylizer
 
 _READ_AHEAD, _WRITE_BEHIND = 2, 2  # photos between the stages
-MOST_STARTS = 4  # an input that ended its worker so often is left alone
+MOST_DEATHS = 3  # an input that ended its worker so often is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,55 @@ class Piece:
     picture: Picture | None = None
 
 
+class DeadlyInputError(Photo2AnimeError):
+    """An input has ended its worker so often that it is left alone."""
+
+
 class Starts:
-    """An actor that knows which inputs are being painted, so that one that kills its workers is noticed."""
+    """An actor that knows what is being worked on, so that what kills its workers is noticed."""
 
     def __init__(self) -> None:
         self.begun: dict[int, int] = {}
+        self.inside: dict[int, set[int]] = {}
 
-    def begin(self, key: int) -> int:
-        """How often it has been begun now without an end."""
-        self.begun[key] = self.begun.get(key, 0) + 1
-        return self.begun[key]
+    def begin(self, key: int, whole: int | None = None) -> int:
+        """How often it was begun before without an end; so often it has ended its worker. After MOST_DEATHS it is not
+        begun any more. whole: what it is a part of, which then did not do it itself.
+        """
+        deaths = self.begun.get(key, 0) - sum(self.begun.get(part, 0) for part in self.inside.get(key, ()))
+        if deaths < MOST_DEATHS:
+            self.begun[key] = self.begun.get(key, 0) + 1
+            if whole is not None:
+                self.inside.setdefault(whole, set()).add(key)
+        return deaths
 
     def end(self, key: int) -> None:
-        self.begun.pop(key, None)
+        """It was begun once less in vain; what it had done before stays, as long as what it is a part of."""
+        for part in self.inside.pop(key, ()):
+            self.begun.pop(part, None)
+        deaths = self.begun.pop(key, 1) - 1
+        if deaths > 0:
+            self.begun[key] = deaths
+
+
+@contextmanager
+def noted(starts: Any, key: int, whole: int | None = None) -> Iterator[None]:
+    """Lets the block be known to the actor `Starts` as key's, part of whole. Raises DeadlyInputError, and does nothing,
+    for what has ended its worker again and again.
+    """
+    import ray
+
+    if ray.get(starts.begin.remote(key, whole)) >= MOST_DEATHS:
+        raise DeadlyInputError(f"ended its worker {MOST_DEATHS} times; is it damaged, or memory too small?")
+    try:
+        yield
+    finally:
+        starts.end.remote(key)  # before the next one begins, which may be the deadly one
+
+
+def key_of_part(whole: int, number: int) -> int:
+    """64 bits for a part of what has a key."""
+    return (whole + 1 + number) % 2**64
 
 
 class Worker:
@@ -88,18 +125,29 @@ class Worker:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         jobs = records_of(Job, block)
-        painted = prefetch(self._painted(prefetch(self._read(jobs), _READ_AHEAD)), _WRITE_BEHIND)
-        return table_of(Row, [self._written(piece) for piece in painted])
+        whole = key_of_part(self.plan.styles[0].key(jobs[0]), 0)
+        try:
+            with noted(self.plan.starts, whole):
+                painted = prefetch(self._painted(prefetch(self._read(jobs), _READ_AHEAD), whole), _WRITE_BEHIND)
+                return table_of(Row, [self._written(piece) for piece in painted])
+        except DeadlyInputError as error:
+            told = Photo2AnimeError(f"it, or one of the {len(jobs) - 1} that are read and written with it, {error}")
+            rows = [failed_row(self._row(job, style), told) for job in jobs for style in self.plan.styles]
+            return table_of(Row, [replace(row, worker=worker_name(), time=time.time()) for row in rows])
+
+    def _row(self, job: Job, style: BatchStyle) -> Row:
+        """As it will be when all goes well."""
+        target = target_of(job, style.name, self.options.suffix, self.options.name_as)
+        return Row(job.address, style.name, "painted", style.key(job), target, model_sha256=style.model_sha256)
 
     def _read(self, jobs: Iterable[Job]) -> Generator[Piece, None, None]:
         """Each input in each style that is not there yet, with its bytes; what is there has a row that says so."""
         for job in jobs:
-            content, failed = b"", ""
+            content, failed = b"", job.problem
             for style in self.plan.styles:
-                target = target_of(job, style.name, self.options.suffix, self.options.name_as)
-                row = Row(job.address, style.name, "painted", style.key(job), target, model_sha256=style.model_sha256)
+                row = self._row(job, style)
                 try:
-                    if self._is_done(row):
+                    if not failed and self._is_done(row):
                         yield Piece(job, style, replace(row, status="there"))
                         continue
                     if not content and not failed:
@@ -115,40 +163,32 @@ class Worker:
     def _is_done(self, row: Row) -> bool:
         return is_done(row, self.done, self.dest)
 
-    def _painted(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
+    def _painted(self, pieces: Generator[Piece, None, None], whole: int) -> Generator[Piece, None, None]:
         picture: Picture | None = None  # the last photo decoded, for its other styles
         of: Job | None = None
         for piece in pieces:
             if piece.row.status == "painted":
-                picture = self._paint_piece(piece, picture if of == piece.job else None)
+                picture = self._paint_piece(piece, picture if of == piece.job else None, whole)
                 of = piece.job
             yield piece
 
-    def _paint_piece(self, piece: Piece, picture: Picture | None) -> Picture | None:
+    def _paint_piece(self, piece: Piece, picture: Picture | None, whole: int) -> Picture | None:
         """Puts the painting, or why there is none, into the piece; the photo, for its other styles. picture: the photo
-        where it is decoded already.
+        where it is decoded already. whole: the key of what the piece is a part of.
         """
         started = time.perf_counter()
         try:
-            self._refuse_deadly(piece)
-            picture = picture or self._decoded(piece.content)
-            piece.picture = self._paint(piece.style, picture)
+            with noted(self.plan.starts, piece.row.key, whole):
+                picture = picture or self._decoded(piece.content)
+                piece.picture = self._paint(piece.style, picture)
             height, width = piece.picture.rgb.shape[:2]
             piece.row = replace(piece.row, width=width, height=height, seconds=time.perf_counter() - started)
         except (Photo2AnimeError, MemoryError) as error:
             piece.row = failed_row(piece.row, error)
         except Exception as error:  # noqa: BLE001  whatever one photo does, the others go on
             piece.row = failed_row(piece.row, Photo2AnimeError(f"{type(error).__name__}: {error}"))
-        self.plan.starts.end.remote(piece.row.key)  # before the next one begins, which may be the deadly one
         piece.content = b""
         return picture
-
-    def _refuse_deadly(self, piece: Piece) -> None:
-        """Raises Photo2AnimeError for an input that has ended its worker again and again."""
-        import ray
-
-        if ray.get(self.plan.starts.begin.remote(piece.row.key)) > MOST_STARTS:
-            raise Photo2AnimeError(f"ended its worker {MOST_STARTS} times; is it damaged, or memory too small?")
 
     def _decoded(self, content: bytes) -> Picture:
         return decoded(content, self.options)
