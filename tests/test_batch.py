@@ -20,6 +20,7 @@ from photo2anime.batch.cluster import prepare_environment
 from photo2anime.batch.manifest import read_manifest
 from photo2anime.batch.records import Row
 from photo2anime.batch.run import Progress, paint_batch
+from photo2anime.batch.worker import Starts
 from photo2anime.options import BatchOptions, LoadOptions, PaintOptions
 from photo2anime.styles import find_style
 from photo2anime.types import RGB, Photo2AnimeError
@@ -237,6 +238,19 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, two_cores: None
         assert told[-1].results in (5, None)
     (row,) = [row for row in assert_true(dest, 4) if row.status == "failed"]
     assert "cannot be listed (File name too long)" in row.reason and row.address.startswith(f"{source}/ddd")
+
+
+def test_a_part_that_ends_its_worker_is_not_laid_to_the_whole() -> None:
+    """A shard (1) with a photo (2) that ends its worker three times, another (3) that does it once, and no more."""
+    starts = Starts()
+    for deaths in range(3):
+        assert (starts.begin(1), starts.begin(2, 1)) == (0, deaths)
+    assert (starts.begin(1), starts.begin(2, 1), starts.begin(3, 1)) == (0, 3, 0)
+    assert (starts.begin(1), starts.begin(2, 1), starts.begin(3, 1)) == (0, 3, 1)
+    starts.end(3)
+    assert (starts.begin(1), starts.begin(2, 1)) == (1, 3)  # it ended its worker once itself
+    starts.end(1)
+    assert starts.inside == {} and starts.begun == {1: 1}
 
 
 def test_shards(tmp_path: Path, two_cores: None) -> None:

@@ -81,10 +81,9 @@ class Starts:
         return deaths
 
     def end(self, key: int) -> None:
-        """It was begun once less in vain; what it had done before stays, as long as what it is a part of."""
-        for part in self.inside.pop(key, ()):
-            self.begun.pop(part, None)
-        deaths = self.begun.pop(key, 1) - 1
+        """It was begun once less in vain. What it did itself before is kept in mind; what its parts did is over."""
+        of_parts = sum(self.begun.pop(part, 0) for part in self.inside.pop(key, ()))
+        deaths = self.begun.pop(key, 1) - 1 - of_parts
         if deaths > 0:
             self.begun[key] = deaths
 
