@@ -132,7 +132,7 @@ def ship_fast(exported: Exported) -> None:
     if style is None or exported.card.int8_file is None:
         raise Photo2AnimeError(f"{exported.card.name} is no shipped style, or was exported without --int8")
     name = f"{Path(style.file).stem}-fast.onnx"
-    shutil.copyfile(exported.file.with_name(exported.card.int8_file), BUNDLES / name)
+    write_whole(BUNDLES / name, exported.file.with_name(exported.card.int8_file).read_bytes())
     with_fast = {
         other: replace(card, fast_file=name, fast_sha256=exported.card.int8_sha256)
         for other, card in shipped.items()
