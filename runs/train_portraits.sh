@@ -17,7 +17,7 @@ train() {
     run=$1
     shift
     photo2anime distill --photos "$runs/pairs/photo" --targets "$runs/pairs/portrait" --style portrait --run "$runs/$run" \
-        --width 64 --low-blocks 5 --deep-blocks 3 --own-colors 0.85 --hue-jitter 0.04 \
+        --width 64 --low-blocks 5 --deep-blocks 3 --own-colors 1.0 --hue-jitter 0.04 \
         --crop-px "$(full 192 64)" --batch-size "$(full 4 1)" "$@"
 }
 
