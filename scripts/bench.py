@@ -257,7 +257,8 @@ def cold_start(against: list[Path], rounds: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         photo, out = f"{folder}/photo.jpg", f"{folder}/out.jpg"
         write_test_photo(photo)
-        commands = {"photo2anime paint": [sys.executable, "-m", "photo2anime", "paint", photo, "-o", out]}
+        ours = [sys.executable, "-m", "photo2anime", "paint", photo, "-o", out, "--overwrite"]
+        commands = {"photo2anime paint": ours}
         for file in against:
             card = Stylizer.load(file, device="cpu").card
             if card.fixed_size is None:
@@ -270,7 +271,7 @@ def cold_start(against: list[Path], rounds: int) -> str:
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 times[name].append(time.perf_counter() - started)
         medians = {name: statistics.median(values[1:]) for name, values in times.items()}
-        stylizer = Stylizer.load(OUR_STYLE, device="cpu")
+        stylizer = Stylizer.load(OUR_STYLE, device="cpu", precision="auto")
         rgb = np.asarray(Image.open(photo))
         network = statistics.median(network_seconds(stylizer, rgb) for _ in range(3))
     ours = medians["photo2anime paint"]

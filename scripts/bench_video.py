@@ -29,7 +29,7 @@ from PIL import Image
 
 from bench import REFERENCE, animeganv2, write_report
 from photo2anime.inference.runtime import cpu_threads
-from photo2anime.options import VideoOptions
+from photo2anime.options import LoadOptions, VideoOptions
 from photo2anime.painting.stylizer import Stylizer
 from photo2anime.styles import list_styles
 from photo2anime.types import RGB, Batch, MeanColor
@@ -89,8 +89,9 @@ def header(rounds: int) -> str:
 
 def stylizers(against: list[Path], height: int, width: int) -> dict[str, Stylizer]:
     """Who paints, by name. Networks of one fixed size would run in tiles, so they are left out."""
-    found = {OURS: Stylizer.load(STYLE, device="cpu", precision="auto"), REFERENCE: animeganv2()}
+    found = {OURS: LoadOptions("cpu").for_video().stylizer(STYLE), REFERENCE: animeganv2()}
     if found[OURS].card.sha256 != list_styles()[STYLE].sha256:
+        found[f"{OURS}, --precision int8"] = Stylizer.load(STYLE, device="cpu", precision="int8")
         found[f"{OURS}, --precision float32"] = Stylizer.load(STYLE, device="cpu")
     for file in against:
         loaded = Stylizer.load(file, device="cpu", tile_px=1 << 20)
@@ -203,7 +204,7 @@ def warp_error(frames: list[RGB]) -> float:
 
 def steadied(strength: float) -> Callable[[RGB], RGB]:
     """Paints frames that follow one another as `photo2anime video` does."""
-    paint, steady = Stylizer.load(STYLE, device="cpu", precision="auto").paint, Steady(strength)
+    paint, steady = LoadOptions("cpu").for_video().stylizer(STYLE).paint, Steady(strength)
     return lambda photo: steady(photo, paint(photo))
 
 
