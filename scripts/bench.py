@@ -257,8 +257,8 @@ def cold_start(against: list[Path], rounds: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         photo, out = f"{folder}/photo.jpg", f"{folder}/out.jpg"
         write_test_photo(photo)
-        ours = [sys.executable, "-m", "photo2anime", "paint", photo, "-o", out, "--overwrite"]
-        commands = {"photo2anime paint": ours}
+        paint = [sys.executable, "-m", "photo2anime", "paint", photo, "-o", out, "--overwrite"]
+        commands = {"photo2anime paint": paint}
         for file in against:
             card = Stylizer.load(file, device="cpu").card
             if card.fixed_size is None:
