@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,12 @@ def test_a_video_under_way_at_shutdown_hears_that_the_server_stops(
 
 def workers() -> list[psutil.Process]:
     """Processes of ours that paint videos."""
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):  # gone, or waiting to be taken note of
+            if "photo2anime.web.server.video_worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_a_video_has_so_much_time_and_its_process_is_killed(tmp_path: Path) -> None:

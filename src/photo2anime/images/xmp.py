@@ -5,12 +5,12 @@ Properties as in the IPTC Photo Metadata Standard's table of IIM and XMP, and in
 
 from __future__ import annotations
 
+import html
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
-from xml.sax.saxutils import escape
 
 _SPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -123,7 +123,7 @@ def _says(packet: bytes, name: str) -> bool:
 
 
 def _element(name: str, values: list[str]) -> str:
-    texts = [escape(_NOT_XML.sub("", value)) for value in values]
+    texts = [html.escape(_NOT_XML.sub("", value), quote=False) for value in values]
     if (kind := _KINDS.get(name)) is None:
         return f"<{name}>{texts[0]}</{name}>"
     language = ' xml:lang="x-default"' if kind == "Alt" else ""
