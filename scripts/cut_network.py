@@ -46,10 +46,9 @@ def cut(weights: dict[str, Tensor], small: Generator) -> None:
     pairs = {"before": "before"}
     for row in ("after", "low"):
         count, kept = (len({name.split(".")[1] for name in w if name.startswith(row)}) for w in (weights, own))
-        count_most = torch.stack([importance(weights, f"{row}.{i}").sum() for i in range(count)]).argsort(
-            descending=True
-        )
-        pairs |= {f"{row}.{place}": f"{row}.{i}" for place, i in enumerate(sorted(count_most[:kept].tolist()))}
+        totals = torch.stack([importance(weights, f"{row}.{i}").sum() for i in range(count)])
+        best = sorted(totals.argsort(descending=True)[:kept].tolist())
+        pairs |= {f"{row}.{place}": f"{row}.{i}" for place, i in enumerate(best)}
     for name, source in pairs.items():
         units = importance(weights, source).argsort(descending=True)[: own[f"{name}.first.weight"].shape[0]]
         own[f"{name}.first.weight"].copy_(weights[f"{source}.first.weight"][units])

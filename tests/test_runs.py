@@ -46,6 +46,7 @@ def test_cel_is_trained_from_photos_to_a_style(models: Path, tmp_path: Path) -> 
     run("train_cel.sh", EXAMPLES, models, tmp_path / "runs")
     style = Stylizer.load(tmp_path / "runs" / "cel" / "export" / "cel.onnx")
     assert style.card.tiling == "exact" and not style.card.mean_color
+    assert (tmp_path / "runs" / "cel-fast" / "export" / "cel-int8.onnx").is_file()
     assert Stylizer.load(tmp_path / "runs" / "cel" / "export" / "cel-int8.onnx")(EXAMPLES / "coffee.jpg").size == (
         600,
         400,
