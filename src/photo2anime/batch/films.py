@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from photo2anime.batch.cluster import Crew, own_errors
 from photo2anime.batch.records import BatchStyle, Job, Row, records_of, table_of
 from photo2anime.batch.store import Store
-from photo2anime.batch.worker import Plan, key_of_part, load_for_films, noted, worker_name
+from photo2anime.batch.worker import Plan, key_of_part, load, noted, worker_name
 from photo2anime.options import VideoOptions
 from photo2anime.types import RGB, Photo2AnimeError
 
@@ -147,7 +147,7 @@ def _cuts(number: int, film: Film, plan: Plan, part_frames: int) -> list[Part]:
     from photo2anime.video.source import VideoSource
 
     parts: list[Part] = []
-    follower = FramePainter(load_for_films(plan.options, film.style, plan.device), plan.options.paint.look)
+    follower = FramePainter(load(plan.options, film.style, plan.device), plan.options.paint.look)
     with _local(film.job, plan) as file, VideoSource(file, max_side=plan.options.paint.max_side) as source:
         most = -(-(source.facts.frames or 0) // _MOST_PARTS)
         length = -(-max(part_frames, most) // _CHUNK_FRAMES) * _CHUNK_FRAMES
@@ -167,7 +167,7 @@ class PartPainter:
     def __init__(self, films: list[Film], plan: Plan) -> None:
         self.films, self.plan = films, plan
         self.dest = Store(plan.options.dest)
-        self.stylizers = {style.name: load_for_films(plan.options, style, plan.device) for style in plan.styles}
+        self.stylizers = {style.name: load(plan.options, style, plan.device) for style in plan.styles}
 
     def __call__(self, block: pa.Table) -> pa.Table:
         (part,) = _parts(block)
@@ -222,7 +222,7 @@ def _whole_film(film: Film, plan: Plan) -> tuple[int, int]:
         target = Path(folder, PurePosixPath(film.target).name)
         options = VideoOptions(str(file), str(target), paint, plan.options.load)
         with VideoSource(file, max_side=paint.max_side) as source:
-            run = Run(options, source, load_for_films(plan.options, film.style, plan.device))
+            run = Run(options, source, load(plan.options, film.style, plan.device))
             run.frame_painter = Replay(dest, film.waiting)  # type: ignore[assignment]  # all of it that Run uses
             try:
                 run.to_video()()

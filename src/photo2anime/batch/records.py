@@ -37,14 +37,12 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class BatchStyle:
     """A style as all workers have to load it. asked: a name or a path. precision: decided once, so that machines with
-    other processors give the same pixels; film_precision: the same for films. recipe: all else that decides a result,
-    as text.
+    other processors give the same pixels. recipe: all else that decides a result, as text.
     """
 
     asked: str
     name: str
     precision: Precision
-    film_precision: Precision
     model_sha256: str
     recipe: str
 

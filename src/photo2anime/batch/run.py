@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,13 @@ def _rows(source: listing.Source, plan: Plan, dest: Store, crew: Crew, total: _T
 
         done = ray.get(plan.done)
         films = listing.videos(source)
-        yield from paint_films(films, plan, dest, crew, lambda row: is_done(row, done, dest))
+        yield from paint_films(films, _for_films(plan), dest, crew, lambda row: is_done(row, done, dest))
+
+
+def _for_films(plan: Plan) -> Plan:
+    """The same, with the networks that paint video."""
+    load = replace(plan.options.load, device=plan.device).for_video()
+    return replace(plan, styles=look_up(replace(plan.options, load=load), plan.device))
 
 
 def _painted(

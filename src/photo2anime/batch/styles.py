@@ -37,9 +37,7 @@ def _style(asked: str, options: BatchOptions, device: str) -> BatchStyle:
     precision = _precision(asked, options.load.precision, device)
     stylizer = Stylizer.load(asked, device="cpu", precision=precision, free=options.load.free)
     portraits.check_choice(options.paint.faces, stylizer.face_painters)
-    film_precision: Precision = "fast" if (options.load.precision, precision) == ("auto", "int8") else precision
-    sha256 = model_sha256(stylizer)
-    return BatchStyle(asked, stylizer.card.name, precision, film_precision, sha256, _recipe(stylizer, options))
+    return BatchStyle(asked, stylizer.card.name, precision, model_sha256(stylizer), _recipe(stylizer, options))
 
 
 def _precision(asked: str, precision: Precision, device: str) -> Precision:
@@ -56,5 +54,5 @@ def _recipe(stylizer: Stylizer, options: BatchOptions) -> str:
     if options.paint.faces == "off" or options.paint.face_strength == 0:
         faces = []
     write = asdict(options.write or WriteOptions())
-    facts = [paint, faces, stylizer.card.grade, stylizer.card.fast_sha256, write, options.suffix, options.name_as]
+    facts = [paint, faces, stylizer.card.grade, write, options.suffix, options.name_as]
     return json.dumps(facts, sort_keys=True)

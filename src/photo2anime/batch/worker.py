@@ -243,14 +243,6 @@ def load(options: BatchOptions, style: BatchStyle, device: str) -> Stylizer:
     return stylizer
 
 
-def load_for_films(options: BatchOptions, style: BatchStyle, device: str) -> Stylizer:
-    """The same for films, which a smaller network may paint. Raises what `load` does."""
-    stylizer = load(options, style, device)
-    if style.film_precision == style.precision:
-        return stylizer
-    return replace(options.load, device=device, precision=style.film_precision).stylizer(style.asked)
-
-
 def model_sha256(stylizer: Stylizer) -> str:
     """The checksum of the style's network."""
     from pathlib import Path
