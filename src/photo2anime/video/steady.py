@@ -23,7 +23,8 @@ _SMALL_SIDE_PX = 400  # longer side, about, of the grey pictures that motion and
 _LEAST_FIT = 0.4  # share of the frame that has to fit the one before; less is a new scene
 _MOST_NOISE_LEVELS = 8.0  # what may pass for noise in the small pictures
 _FIT_LEVELS = (3.0, 12.0)  # differences above the noise: fully mixed below the first, not at all above the second
-_MOST_OF_THE_PAST = 0.85  # what strength 1 takes of the frame before
+_SLIP = 0.25  # of the brightness range of a pixel and its neighbours: an edge moved by half a pixel still fits
+_MOST_OF_THE_PAST = 0.95  # what strength 1 takes of the frame before
 _OPENCV_BYTES = 1 << 29  # of address space that loading it takes, and some more
 _STILL_PX = 0.1  # motion below this, at the small size, is none: moving pixels by less would only blur them
 
@@ -55,6 +56,7 @@ class Steady:
             before, painted = self._move(small, before, painted)
         difference = np.abs(small.astype(np.float32) - before)
         noise = min(1.5 * float(np.median(difference)), _MOST_NOISE_LEVELS)
+        difference -= _SLIP * (_most_around(small).astype(np.float32) - _least_around(small))
         low, high = (limit + noise for limit in _FIT_LEVELS)
         fit = np.clip((high - difference) / (high - low), 0, 1)
         if fit.mean() < _LEAST_FIT:
@@ -71,11 +73,16 @@ def _small(photo: RGB) -> Grey:
     return np.asarray(Image.fromarray(photo).convert("L").reduce(factor))
 
 
-def _least_around(weight: Grey) -> Grey:
+def _least_around(values: Grey) -> Grey:
     """The least of each pixel and its eight neighbours."""
-    padded = np.pad(weight, 1, mode="edge")
+    padded = np.pad(values, 1, mode="edge")
     rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
     return np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+
+
+def _most_around(values: Grey) -> Grey:
+    """The most of each pixel and its eight neighbours."""
+    return 255 - _least_around(255 - values)
 
 
 def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:
