@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from photo2anime.inference.pixels import to_batch, to_image
 from photo2anime.types import RGB
@@ -20,22 +20,17 @@ _REACH = 4  # pixels that the network looks around
 _STRIP_ROWS = 64  # painted at a time, so that memory does not grow with the picture
 _DOUBLED_FROM = 1.3  # smaller steps are left to Lanczos
 _MOST_DOUBLINGS = 2
-_SHARPENED_PERCENT = 80  # of what Lanczos blurs
 
 
 def enlarged(rgb: RGB, height: int, width: int) -> RGB:
     """A drawing at another size, larger as a rule: (h, w, 3) uint8 -> (height, width, 3).
 
-    Doubled by the network where it grows by more than 1.3, up to twice; the rest is Lanczos, edges sharpened as far as
-    they were stretched.
+    Doubled by the network where it grows by more than 1.3, up to twice; the rest is Lanczos.
     """
     for _ in range(_MOST_DOUBLINGS):
         if height >= _DOUBLED_FROM * rgb.shape[0]:
             rgb = doubled(rgb)
-    image = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS)
-    if height > rgb.shape[0]:
-        image = image.filter(ImageFilter.UnsharpMask(height / rgb.shape[0], _SHARPENED_PERCENT, 0))
-    return np.asarray(image)
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def doubled(rgb: RGB) -> RGB:
