@@ -212,7 +212,7 @@ def flicker_table(args: Namespace) -> str:
     size = (256, 384)
     clips = still(args.flicker_frames, *size), pan(args.flicker_frames, *size, 0), pan(args.flicker_frames, *size, 3)
     painters: dict[str, Callable[[], Callable[[RGB], RGB]]] = {"input": lambda: lambda rgb: rgb}
-    for strength in (0.0, 0.7):
+    for strength in (0.0, 0.85):
         painters[f"photo2anime {STYLE}, --steady {strength:g}"] = lambda s=strength: steadied(s)  # type: ignore[misc]
     for file in args.against:
         painters[file.stem] = lambda f=file: Stylizer.load(f, device="cpu").paint  # type: ignore[misc]

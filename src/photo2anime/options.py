@@ -106,7 +106,7 @@ class VideoOptions:
     out: str | None = None
     paint: PaintOptions = PaintOptions()
     load: LoadOptions = LoadOptions()
-    steady: float = 0.7
+    steady: float = 0.85
     codec: str | None = None
     crf: int | None = None
     pix_fmt: str | None = None
@@ -130,7 +130,7 @@ class LiveOptions:
     source: str = "0"
     paint: PaintOptions = PaintOptions()
     load: LoadOptions = LoadOptions()
-    steady: float = 0.7
+    steady: float = 0.85
     frames: int | None = None
     save_stills: str | None = None
 

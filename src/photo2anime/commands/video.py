@@ -72,7 +72,7 @@ def add_video_commands(commands: argparse._SubParsersAction[ArgumentParser]) -> 
 
 def _add_painting(p: ArgumentParser) -> None:
     add_look_arguments(p)
-    p.add_argument("--steady", type=share, default=0.7, metavar="0..1", help="against flicker; 0 is off")
+    p.add_argument("--steady", type=share, default=0.85, metavar="0..1", help="against flicker; 0 is off")
 
 
 def _painting(args: Namespace) -> dict[str, Any]:

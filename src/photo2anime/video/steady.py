@@ -26,6 +26,7 @@ _FIT_LEVELS = (3.0, 12.0)  # differences above the noise: fully mixed below the 
 _SLIP = 0.25  # of the brightness range of a pixel and its neighbours: an edge moved by half a pixel still fits
 _MOST_OF_THE_PAST = 0.95  # what strength 1 takes of the frame before
 _OPENCV_BYTES = 1 << 29  # of address space that loading it takes, and some more
+_FINEST_SCALE = 1  # of the motion: half of the small size; the preset's own quarter lets lines boil (docs/log.md)
 _STILL_PX = 0.1  # motion below this, at the small size, is none: moving pixels by less would only blur them
 
 
@@ -100,6 +101,7 @@ def _mover() -> Callable[[Grey, Grey, RGB], tuple[Grey, RGB]] | None:
         if min(small.shape) < 16:  # the finder's own pyramid needs so much
             return before, painted
         finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # type: ignore[attr-defined]
+        finder.setFinestScale(_FINEST_SCALE)
         flow = finder.calc(small, before, None)  # a new one each time: nothing is remembered but the state
         if np.abs(flow).max() < _STILL_PX:
             return before, painted
