@@ -31,6 +31,7 @@ import httpx
 import psutil
 from PIL import Image
 
+from photo2anime.web.page.samples import NAMES
 from soak_files import Files, files
 from visitor import Visitor
 
@@ -227,6 +228,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder)
         with serving(temporary, args.keep_seconds) as (url, process):
+            while len(list(temporary.rglob("results/*/*-*.jpg"))) < len(NAMES):  # the page's samples, which stay
+                time.sleep(0.5)
             before = _files_in(temporary)
             soak = put_to_soak(url, process.pid, temporary, args.jobs, args.clients, 60 * args.minutes)
             time.sleep(args.keep_seconds + 2)
@@ -244,6 +247,8 @@ def main() -> int:
     print("memory by fifths:", ", ".join(f"{soak.fifth(number) / 2**20:.0f}" for number in range(1, 6)), "MiB")
     print(f"memory: second fifth {second / 2**20:.0f} MiB, last fifth {last / 2**20:.0f} MiB ({growth:+.1f} %)")
     print(f"oldest file: {soak.oldest:.0f} s, the limit is {args.keep_seconds} s; left after it: {len(left)}")
+    for file in sorted(left):
+        print(f"left: {file.relative_to(temporary)}")
     print(f"workers left: {workers}; at exit: code {code}, {len(at_exit)} folders")
     for line in soak.lost[:10]:
         print(line)
