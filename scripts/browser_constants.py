@@ -72,7 +72,7 @@ _CARD = (
     "mean_color",
     "grade",
     "free",
-    "int8_file",
+    "fast_file",
 )
 _TEXT = (
     "title",

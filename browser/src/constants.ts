@@ -12,7 +12,7 @@ export interface Style {
   readonly mean_color: boolean;
   readonly grade: string | null;
   readonly free: boolean;
-  readonly int8_file: string | null;
+  readonly fast_file: string | null;
 }
 
 export interface Band {
@@ -36,7 +36,7 @@ export type Version = "v1" | "v2";
 export type Faces = "auto" | "off" | Version;
 export type Lines = "fine" | "medium" | "broad";
 
-/** What is wanted of a painting besides its style; as in the package's `Look`. fast: networks of 8 bits, less exact. */
+/** What is wanted of a painting besides its style; as in the package's `Look`. fast: by the network for video. */
 export interface Look {
   readonly strength: number;
   readonly keepColor: boolean;
@@ -51,8 +51,8 @@ export const GRADES: Readonly<Record<string, Grade>> = written.grades.rows;
 export const STYLES: Readonly<Record<string, Style>> = written.styles;
 export const PORTRAITS: Readonly<Record<Version, string>> = written.portraits.styles;
 
-/** The same style by its network of 8 bits, where it has one. */
-export function inInt8(style: Style): Style {
-  return { ...style, file: style.int8_file ?? style.file };
+/** The same style by its network for video, a smaller one, where it has one. */
+export function forVideo(style: Style): Style {
+  return { ...style, file: style.fast_file ?? style.file };
 }
 export const SHARED_TEXT = written.text;

@@ -2,7 +2,7 @@
 
 import type * as Ort from "onnxruntime-web/wasm";
 
-import { tiling, type Style } from "./constants";
+import { STYLES, tiling, type Style } from "./constants";
 import { clamp, cropped, paste, raster, type Raster } from "./raster";
 
 /** A window that the network sees, and the part of its answer that is kept; (start, stop) in pixels of the picture. */
@@ -17,14 +17,15 @@ type Pair = readonly [number, number];
 /** Called with the pixels that a network has just painted. */
 export type OnPixels = (pixels: number) => void;
 
+const WITH_GRAPH = new Set(Object.values(STYLES).map((style) => style.file));
 const sessions = new Map<string, Promise<Ort.InferenceSession>>();
 let folder = "";
 let ort: typeof Ort;
 let device: "wasm" | "webgpu" = "wasm";
 
-/** Loads ONNX Runtime from ort/; the networks lie in networks/. threads: how many may run. */
+/** Loads ONNX Runtime from ort/. threads: how many may run. */
 export async function prepare(base: string, threads: number, on: "wasm" | "webgpu"): Promise<void> {
-  folder = `${base}networks/`;
+  folder = base;
   device = on;
   ort = on === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
   ort.env.wasm.wasmPaths = `${base}ort/`;
@@ -34,11 +35,20 @@ export async function prepare(base: string, threads: number, on: "wasm" | "webgp
 
 /** All outputs of a network, in their order; inputs in theirs. */
 export async function run(file: string, ...inputs: Ort.Tensor[]): Promise<readonly Ort.Tensor[]> {
-  if (!sessions.has(file)) sessions.set(file, ort.InferenceSession.create(folder + file, { executionProviders: [device] }));
+  if (!sessions.has(file)) sessions.set(file, opened(file));
   const session = await sessions.get(file)!;
   const fed = Object.fromEntries(inputs.map((tensor, i) => [session.inputNames[i]!, tensor]));
   const answers = await session.run(fed);
   return session.outputNames.map((name) => answers[name]!);
+}
+
+/** A network of networks/; WebAssembly has a faster graph of some, without weights (scripts/browser_networks.py). */
+function opened(file: string): Promise<Ort.InferenceSession> {
+  const own = `${folder}networks/${file}`;
+  const executionProviders = [device];
+  if (device === "webgpu" || !WITH_GRAPH.has(file)) return ort.InferenceSession.create(own, { executionProviders });
+  const externalData = [{ path: file, data: own }];
+  return ort.InferenceSession.create(`${folder}graphs/${file}`, { executionProviders, externalData });
 }
 
 export function tensorOf(values: Float32Array, shape: readonly number[]): Ort.Tensor {

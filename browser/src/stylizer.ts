@@ -2,7 +2,7 @@
 
 import { blended, colorKept } from "./colors";
 import { drawnSize, drawnSmaller, pixelsToDouble } from "./compose";
-import { inInt8, stylizer, STYLES, type Look } from "./constants";
+import { forVideo, stylizer, STYLES, type Look } from "./constants";
 import { graded } from "./grades";
 import { drawn } from "./network";
 import { facesPainted, findSitters, pixelsOfFaces, portraitPx, wholePortrait } from "./portraits";
@@ -22,7 +22,7 @@ const DETECTION = 3e5; // finding faces takes as long as so many pixels
 
 /** The photo in the style: (width, height) -> the same. */
 export async function painted(photo: Raster, name: string, look: Look, onProgress: OnProgress): Promise<Painting> {
-  const style = look.fast ? inInt8(STYLES[name]!) : STYLES[name]!;
+  const style = look.fast ? forVideo(STYLES[name]!) : STYLES[name]!;
   let [done, total] = [0, photo.width * photo.height];
   const step = (work: number): void => onProgress((done += work), Math.max(done, total));
   const onPixels = (pixels: number): void => step(pixels);
@@ -43,9 +43,9 @@ export async function painted(photo: Raster, name: string, look: Look, onProgres
   return { anime: blended(photo, anime, look.strength), faces: sitters.filter(({ version }) => version).length };
 }
 
-/** A small picture, of the camera, by the style's fast network and its grade alone: no faces are looked for. */
+/** A small picture, of the camera, by the style's network for video and its grade alone: no faces are looked for. */
 export async function sketched(photo: Raster, name: string): Promise<Raster> {
-  const style = inInt8(STYLES[name]!);
+  const style = forVideo(STYLES[name]!);
   const anime = await drawn(photo, style, () => undefined);
   return style.grade ? graded(anime, style.grade) : anime;
 }
