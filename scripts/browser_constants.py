@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from photo2anime.images import metadata
 from photo2anime.inference import tiling
 from photo2anime.painting import enlarge, eyes, faces, grades, portraits, stylizer
 from photo2anime.styles import shipped_styles
@@ -75,6 +76,8 @@ _CARD = (
     "fast_file",
 )
 _TEXT = (
+    "language_name",
+    "tag",
     "title",
     "your_photo",
     "style",
@@ -98,10 +101,16 @@ _TEXT = (
     "download",
     "cancel",
     "cancelled",
+    "zip",
+    "count",
+    "waiting",
     "no_photo",
     "not_a_picture",
     "portrait_v1",
     "portrait_v2",
+    "not_free",
+    "failed",
+    "languages",
 )
 
 
@@ -114,9 +123,9 @@ def constants() -> dict[str, Any]:
     shared["grades"]["rows"] = {name: asdict(grade) for name, grade in grades.grades().items()}
     shared["grades"]["to_xyz"], shared["grades"]["white"] = grades._TO_XYZ.tolist(), grades._WHITE.tolist()
     shared["tiling"] = {"work_bytes": tiling._EXACT_WORK_BYTES // 2}  # half: a phone has less memory than a server
+    shared["storage_tags"] = sorted(metadata._STORAGE_TAGS)
     shared["styles"] = {name: {fact: getattr(card, fact) for fact in _CARD} for name, card in shipped_styles().items()}
-    languages = {"en": text.ENGLISH, "zh": text.CHINESE}
-    shared["text"] = {code: {key: getattr(words, key) for key in _TEXT} for code, words in languages.items()}
+    shared["text"] = {code: {key: getattr(words, key) for key in _TEXT} for code, words in text.TEXTS.items()}
     return shared
 
 

@@ -3,7 +3,8 @@
 WebAssembly multiplies four numbers at once where a server's processor does sixteen: there the convolutions of 3x3 take
 nearly all of the time. Winograd's F(4x4, 3x3) (Lavin and Gray, 2016) needs 36 products for 4x4 pixels where the plain
 one needs 144; written as an ONNX graph of plain operators it paints the same to a thousandth of a level. A graph
-holds no weights: it points into the network's own file. Run it after new networks; tests/test_browser.py fails until then.
+holds no weights: it points into the network's own file. Run it after new networks; tests/test_browser.py fails until
+then.
 """
 
 from __future__ import annotations
@@ -26,13 +27,21 @@ TARGET = ROOT / "browser" / "public" / "graphs"
 _LEAST_CHANNELS = 32  # with fewer the transforms cost what the products save
 _LEAST_BYTES = 1024  # smaller weights stay in the graph
 _BLOCK, _TILE = 4, 6  # pixels along one side: painted at a time, and seen for it
-_INPUT = np.array(
-    [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0]]
-    + [[0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]],
+_INPUT = np.array(  # B transposed, in Lavin and Gray's letters
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ],
     np.float32,
-)  # B transposed, in Lavin and Gray's letters
+)
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24  # G
-_OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float32)  # A
+_OUTPUT = np.array(
+    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float32
+)  # A
 
 
 @dataclass(slots=True)
@@ -152,7 +161,9 @@ def graphs() -> dict[str, bytes]:
     """File name and content of the graph of every shipped style's network."""
     files = sorted({card.file for card in shipped_styles().values()})
     return {
-        name: without_weights(rewritten(onnx.load(BUNDLES / name)), BUNDLES / name).SerializeToString(deterministic=True)
+        name: without_weights(rewritten(onnx.load(BUNDLES / name)), BUNDLES / name).SerializeToString(
+            deterministic=True
+        )
         for name in files
     }
 

@@ -8,20 +8,14 @@ import { drawn } from "./network";
 import { facesPainted, findSitters, pixelsOfFaces, portraitPx, wholePortrait } from "./portraits";
 import { roundEven, type Raster } from "./raster";
 
-/** A painting, and the faces in it. */
-export interface Painting {
-  readonly anime: Raster;
-  readonly faces: number;
-}
-
 /** How much is done, and of how much, in units that take about equally long. */
 export type OnProgress = (done: number, total: number) => void;
 
-const DOUBLING_COST = 0.12; // of painting a pixel by the scenery's network
+const DOUBLING_COST = 0.5; // of painting a pixel by the scenery's network
 const DETECTION = 3e5; // finding faces takes as long as so many pixels
 
 /** The photo in the style: (width, height) -> the same. */
-export async function painted(photo: Raster, name: string, look: Look, onProgress: OnProgress): Promise<Painting> {
+export async function painted(photo: Raster, name: string, look: Look, onProgress: OnProgress): Promise<Raster> {
   const style = look.fast ? forVideo(STYLES[name]!) : STYLES[name]!;
   let [done, total] = [0, photo.width * photo.height];
   const step = (work: number): void => onProgress((done += work), Math.max(done, total));
@@ -40,7 +34,7 @@ export async function painted(photo: Raster, name: string, look: Look, onProgres
   }
   if (style.grade) anime = graded(anime, style.grade);
   if (look.keepColor) anime = colorKept(photo, anime);
-  return { anime: blended(photo, anime, look.strength), faces: sitters.filter(({ version }) => version).length };
+  return blended(photo, anime, look.strength);
 }
 
 /** A small picture, of the camera, by the style's network for video and its grade alone: no faces are looked for. */
