@@ -15,23 +15,6 @@ export interface Style {
   readonly fast_file: string | null;
 }
 
-export interface Band {
-  readonly turn: number;
-  readonly chroma: number;
-  readonly light: number;
-}
-
-export interface Grade {
-  readonly bands: readonly Band[];
-  readonly shadow: readonly number[];
-  readonly light: readonly number[];
-  readonly gamma: number;
-  readonly contrast: number;
-  readonly black: number;
-  readonly white: number;
-  readonly glow: number;
-}
-
 export type Version = "v1" | "v2";
 export type Faces = "auto" | "off" | Version;
 export type Lines = "fine" | "medium" | "broad";
@@ -47,7 +30,6 @@ export interface Look {
 
 export const { enlarge, eyes, faces, portraits, stylizer, tiling } = written;
 export const grading = written.grades;
-export const GRADES: Readonly<Record<string, Grade>> = written.grades.rows;
 export const STYLES: Readonly<Record<string, Style>> = written.styles;
 export const STORAGE_TAGS: readonly number[] = written.storage_tags;
 export const SHARED_TEXT = written.text;

@@ -64,6 +64,13 @@ export function tensorOf(values: Float32Array, shape: readonly number[]): Ort.Te
   return new ort.Tensor("float32", values, shape);
 }
 
+/** A file that lies beside the page. */
+export async function fetched(path: string): Promise<ArrayBuffer> {
+  const response = await fetch(setting.base + path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.arrayBuffer();
+}
+
 function configure(runtime: typeof Ort): void {
   ort = runtime;
   ort.env.wasm.wasmPaths = `${setting.base}ort/`;

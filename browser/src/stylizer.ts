@@ -3,7 +3,7 @@
 import { blended, colorKept } from "./colors";
 import { drawnSize, drawnSmaller, pixelsToDouble } from "./compose";
 import { forVideo, stylizer, STYLES, type Look } from "./constants";
-import { graded } from "./grades";
+import { graded, tableOf } from "./grades";
 import { drawn } from "./network";
 import { facesPainted, findSitters, pixelsOfFaces, portraitPx, wholePortrait } from "./portraits";
 import { roundEven, type Raster } from "./raster";
@@ -32,7 +32,7 @@ export async function painted(photo: Raster, name: string, look: Look, onProgres
     anime = await drawnSmaller(photo, sidePx, (small) => drawn(small, style, onPixels), (n) => step(n * DOUBLING_COST));
     anime = await facesPainted(photo, anime, sitters, onPixels);
   }
-  if (style.grade) anime = graded(anime, style.grade);
+  if (style.grade) anime = graded(anime, style.grade, await tableOf(style.grade));
   if (look.keepColor) anime = colorKept(photo, anime);
   return blended(photo, anime, look.strength);
 }
@@ -41,7 +41,7 @@ export async function painted(photo: Raster, name: string, look: Look, onProgres
 export async function sketched(photo: Raster, name: string): Promise<Raster> {
   const style = forVideo(STYLES[name]!);
   const anime = await drawn(photo, style, () => undefined);
-  return style.grade ? graded(anime, style.grade) : anime;
+  return style.grade ? graded(anime, style.grade, await tableOf(style.grade)) : anime;
 }
 
 function workOf(photo: Raster, longerPx: number): number {
