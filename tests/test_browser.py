@@ -122,6 +122,17 @@ def test_files_are_handed_out_isolated_and_packed(tmp_path: Path) -> None:
     assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
 
 
+def test_a_page_without_networks_gets_the_packages(tmp_path: Path) -> None:
+    """As the wheel carries it."""
+    from starlette.testclient import TestClient
+
+    (tmp_path / "index.html").write_text("<!doctype html>", encoding="utf-8")
+    client = TestClient(on_device.create_app(tmp_path, Settings(root_path="/anime")))
+    network = ROOT / "src" / "photo2anime" / "bundles" / "enlarge.onnx"
+    assert client.get("/anime/networks/enlarge.onnx").content == network.read_bytes()
+    assert client.get("/anime/").text == "<!doctype html>"
+
+
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOTO2ANIME_BROWSER", str(tmp_path))
     with pytest.raises(Photo2AnimeError, match="make browser"):
@@ -436,4 +447,4 @@ def test_the_network_for_video_paints_nearly_the_same(visit: Visit, photos: dict
     visit.page.evaluate("document.querySelector('details').open = true")
     visit.page.select_option("#precision", "fast")
     mean, _ = differences(visit.paint(photos["coffee"], "cel"), reference(photos["coffee"], "cel"))
-    assert 0 < mean <= 4, mean
+    assert 0 < mean <= 6, mean

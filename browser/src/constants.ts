@@ -34,8 +34,3 @@ export const STYLES: Readonly<Record<string, Style>> = written.styles;
 export const STORAGE_TAGS: readonly number[] = written.storage_tags;
 export const SHARED_TEXT = written.text;
 export const PORTRAITS: Readonly<Record<Version, string>> = written.portraits.styles;
-
-/** The same style by its network for video, a smaller one, where it has one. */
-export function forVideo(style: Style): Style {
-  return { ...style, file: style.fast_file ?? style.file };
-}

@@ -78,7 +78,8 @@ function configure(runtime: typeof Ort): void {
   ort.env.logLevel = "error";
 }
 
-function isOnCard(file: string): boolean {
+/** Whether a network runs on the graphics card, as far as is known. */
+export function isOnCard(file: string): boolean {
   return device === "webgpu" && ON_CARD.has(file) && verdicts[file] !== false;
 }
 
