@@ -4,6 +4,7 @@
 # make fuzz   spoilt files of every kind for three minutes
 # make docs   the documentation as a site into build/site
 # make browser       the page that paints in the visitor's own browser, into browser/dist (wants Node 18 or newer)
+# make wheel  sdist and wheel into dist/, with that page in them
 # make browser-demo  serves that page on loopback;  make browser-test  its own tests and lint
 # Each sets up .venv by itself, with the versions in constraints.txt.
 
@@ -11,7 +12,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo docs man test test-slow fuzz lint check format clean browser browser-demo browser-test
+.PHONY: demo docs man test test-slow fuzz lint check format clean browser browser-demo browser-test wheel
 
 demo: .venv/runtime
 	$(BIN)/photo2anime paint examples/*.jpg --style all --out out
@@ -40,7 +41,7 @@ docs: .venv/docs
 
 browser: browser/dist/index.html
 
-browser/dist/index.html: browser/node_modules/.package-lock.json $(wildcard browser/src/* browser/public/*) browser/index.html
+browser/dist/index.html: browser/node_modules/.package-lock.json $(wildcard browser/src/* browser/public/* browser/public/*/*) browser/index.html
 	cd browser && npm run build
 
 browser/node_modules/.package-lock.json: browser/package-lock.json
@@ -49,6 +50,9 @@ browser/node_modules/.package-lock.json: browser/package-lock.json
 
 browser-demo: .venv/develop browser
 	$(BIN)/photo2anime serve --on-device
+
+wheel: .venv/develop browser
+	$(BIN)/python scripts/wheel.py
 
 browser-test: browser
 	cd browser && npm run lint && npm test

@@ -19,7 +19,7 @@ function everythingBeside(): Plugin {
     name: "everything-beside",
     apply: "build",
     closeBundle() {
-      const styles = Object.values(constants.styles).flatMap((style) => [style.file, style.int8_file ?? style.file]);
+      const styles = Object.values(constants.styles).flatMap((style) => [style.file, style.fast_file ?? style.file]);
       const networks = new Set([...styles, constants.enlarge.network, constants.faces.detector]);
       copied(BUNDLES, "networks", [...networks, constants.faces.detector.replace(".onnx", ".LICENSE")]);
       copied(RUNTIME, "ort", RUNTIMES.flatMap((name) => [`${name}.mjs`, `${name}.wasm`]));

@@ -1,4 +1,5 @@
-"""Writes browser/src/constants.json: every number and style that the painting in the browser shares with this package.
+"""Writes browser/src/constants.json: every number and style that the painting in the browser shares with this package;
+and browser/public/grades/, the colour tables of the films' grades.
 
 Run it after a change of styles.toml, grades.toml or a constant named here; tests/test_browser.py fails until then.
 With --cards it paints the pictures on the page's style cards anew too (browser/public/cards), after a network changed.
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
+from photo2anime.images import metadata
 from photo2anime.inference import tiling
 from photo2anime.painting import enlarge, eyes, faces, grades, portraits, stylizer
 from photo2anime.styles import shipped_styles
@@ -20,6 +23,7 @@ from photo2anime.web import text
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "browser" / "src" / "constants.json"
+TABLES = ROOT / "browser" / "public" / "grades"
 CARDS = ROOT / "browser" / "public" / "cards"
 _CARD_PX = 192
 
@@ -38,7 +42,7 @@ _SHARED: dict[ModuleType, tuple[str, ...]] = {
         "_SHARPNESS_PX",
         "_SAME_FACE",
     ),
-    grades: ("HUES", "_TABLE", "_NEUTRAL_CHROMA", "_FULL_CHROMA", "_NIGHT", "_STRIP_ROWS", "_GLOW_FROM", "_GLOW_SHARE"),
+    grades: ("_TABLE", "_STRIP_ROWS", "_GLOW_FROM", "_GLOW_SHARE"),
     portraits: (
         "STYLES",
         "_PORTRAIT_SHARE",
@@ -72,9 +76,11 @@ _CARD = (
     "mean_color",
     "grade",
     "free",
-    "int8_file",
+    "fast_file",
 )
 _TEXT = (
+    "language_name",
+    "tag",
     "title",
     "your_photo",
     "style",
@@ -98,10 +104,16 @@ _TEXT = (
     "download",
     "cancel",
     "cancelled",
+    "zip",
+    "count",
+    "waiting",
     "no_photo",
     "not_a_picture",
     "portrait_v1",
     "portrait_v2",
+    "not_free",
+    "failed",
+    "languages",
 )
 
 
@@ -111,18 +123,28 @@ def constants() -> dict[str, Any]:
         _short(module): {name.removeprefix("_").lower(): _plain(getattr(module, name)) for name in names}
         for module, names in _SHARED.items()
     }
-    shared["grades"]["rows"] = {name: asdict(grade) for name, grade in grades.grades().items()}
-    shared["grades"]["to_xyz"], shared["grades"]["white"] = grades._TO_XYZ.tolist(), grades._WHITE.tolist()
+    shared["grades"]["glow"] = {name: grade.glow for name, grade in grades.grades().items()}
     shared["tiling"] = {"work_bytes": tiling._EXACT_WORK_BYTES // 2}  # half: a phone has less memory than a server
+    shared["storage_tags"] = sorted(metadata._STORAGE_TAGS)
     shared["styles"] = {name: {fact: getattr(card, fact) for fact in _CARD} for name, card in shipped_styles().items()}
-    languages = {"en": text.ENGLISH, "zh": text.CHINESE}
-    shared["text"] = {code: {key: getattr(words, key) for key in _TEXT} for code, words in languages.items()}
+    shared["text"] = {code: {key: getattr(words, key) for key in _TEXT} for code, words in text.TEXTS.items()}
     return shared
 
 
 def rendered() -> str:
     """The whole file."""
     return json.dumps(constants(), indent=1, ensure_ascii=False) + "\n"
+
+
+def tables() -> dict[str, bytes]:
+    """By the grade's name its table in Pillow's fixed point (255 is 255 * 64), 16 bits; a row of zeros follows."""
+    side = grades._TABLE
+    packed = {}
+    for name, grade in grades.grades().items():
+        colors = np.asarray(grades._table(grade).table)
+        past_the_end = np.zeros(3 * (side**2 + side + 1))
+        packed[name] = np.trunc(np.concatenate([colors, past_the_end]) * 255 * 64 + 0.5).astype("<i2").tobytes()
+    return packed
 
 
 def _short(module: ModuleType) -> str:
@@ -152,4 +174,7 @@ if __name__ == "__main__":
     if "--cards" in sys.argv:
         paint_cards()
     TARGET.write_text(rendered(), encoding="utf-8")
+    TABLES.mkdir(exist_ok=True)
+    for name, table in tables().items():
+        (TABLES / f"{name}.bin").write_bytes(table)
     sys.stdout.write(f"{TARGET.name} is up to date\n")

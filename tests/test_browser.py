@@ -7,8 +7,11 @@ import importlib.util
 import io
 import json
 import re
+import shutil
+import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,11 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import onnxruntime as ort
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from chromium import chromium
 from conftest import EXAMPLES, ROOT
+from photo2anime.images.image_io import read_image, write_image
 from photo2anime.styles import shipped_styles
 from photo2anime.types import Photo2AnimeError
 from photo2anime.web.settings import Settings
@@ -37,7 +42,7 @@ MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")  # 
 def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
@@ -45,6 +50,9 @@ def script(name: str) -> ModuleType:
 def test_the_browser_paints_by_the_packages_numbers() -> None:
     script_ = script("browser_constants")
     assert script_.TARGET.read_text(encoding="utf-8") == script_.rendered(), "run python scripts/browser_constants.py"
+    for name, table in script_.tables().items():
+        written, fresh = (np.frombuffer(of, "<i2") for of in ((script_.TABLES / f"{name}.bin").read_bytes(), table))
+        assert np.abs(written - fresh).max() <= 1, "run python scripts/browser_constants.py"  # powers differ by machine
 
 
 def test_the_browsers_tests_know_what_the_package_paints() -> None:
@@ -54,6 +62,31 @@ def test_the_browsers_tests_know_what_the_package_paints() -> None:
     assert written["tiles"] == fresh["tiles"] and written["square_of"] == pytest.approx(fresh["square_of"])
     assert written["lanczos"] == fresh["lanczos"] and written["eyes"] == fresh["eyes"]
     assert written.keys() == fresh.keys()
+
+
+def test_the_graphs_for_the_browser_are_those_of_the_shipped_networks() -> None:
+    pytest.importorskip("onnx")
+    networks = script("browser_networks")
+    written = {file.name: file.read_bytes() for file in networks.TARGET.iterdir()}
+    assert written == networks.graphs(), "run python scripts/browser_networks.py"
+
+
+@pytest.mark.parametrize(("network", "size"), [("cel", (104, 168)), ("hayao-v2", (24, 32)), ("portrait", (64, 48))])
+def test_a_graph_for_the_browser_paints_as_the_network_does(
+    tmp_path: Path, network: str, size: tuple[int, int]
+) -> None:
+    """Sizes that no block of the graph divides."""
+    bundles = ROOT / "src" / "photo2anime" / "bundles"
+    shutil.copy(bundles / f"{network}.onnx", tmp_path)
+    shutil.copy(BROWSER / "public" / "graphs" / f"{network}.onnx", tmp_path / "graph.onnx")
+    photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, *size)).astype(np.float32)
+    answers = []
+    for name in (network, "graph"):
+        session = ort.InferenceSession(tmp_path / f"{name}.onnx", providers=["CPUExecutionProvider"])
+        fed = {"photo": photo, "mean_color": np.zeros((1, 3), np.float32)}
+        names = [given.name for given in session.get_inputs()]
+        answers.append(session.run(None, dict(zip(names, fed.values(), strict=False)))[0])
+    assert np.abs(answers[0] - answers[1]).max() * 127.5 < 0.05
 
 
 def test_every_style_has_a_card() -> None:
@@ -87,6 +120,17 @@ def test_files_are_handed_out_isolated_and_packed(tmp_path: Path) -> None:
     assert client.get("/ort.mjs").headers["content-type"].startswith("text/javascript")
     assert client.get("/../pyproject.toml").status_code == 404
     assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+
+
+def test_a_page_without_networks_gets_the_packages(tmp_path: Path) -> None:
+    """As the wheel carries it."""
+    from starlette.testclient import TestClient
+
+    (tmp_path / "index.html").write_text("<!doctype html>", encoding="utf-8")
+    client = TestClient(on_device.create_app(tmp_path, Settings(root_path="/anime")))
+    network = ROOT / "src" / "photo2anime" / "bundles" / "enlarge.onnx"
+    assert client.get("/anime/networks/enlarge.onnx").content == network.read_bytes()
+    assert client.get("/anime/").text == "<!doctype html>"
 
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,14 +175,14 @@ class Visit:
             url for url in self.requests if urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc != own
         ]
 
-    def paint(self, photo: Path, style: str = "hayao") -> Image.Image:
-        """The photo painted and downloaded as PNG."""
+    def paint(self, photo: Path, style: str = "hayao", save: str = "png") -> Image.Image:
+        """The photo painted and downloaded."""
         page = self.page
         old = page.get_attribute("#download", "href")
         page.set_input_files("#photo", photo)
         page.check(f"input[value={style}]", force=True)
         page.evaluate("document.querySelector('details').open = true")
-        page.select_option("#save", "png")
+        page.select_option("#save", save)
         page.click("#paint")
         self.until(
             "!document.querySelector('#paint').disabled"
@@ -252,6 +296,58 @@ def test_a_turned_jpeg_is_painted_upright(visit: Visit, tmp_path: Path) -> None:
     assert mean <= 2 and most <= 12, (mean, most)
 
 
+@pytest.mark.slow
+def test_a_jpegs_exif_goes_with_its_painting(visit: Visit, tmp_path: Path) -> None:
+    """As the package keeps it: not how the photo was turned and stored, nor its small picture."""
+    photo, exif = tmp_path / "photo.jpg", Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Model] = 6, "camera"
+    exif[ExifTags.Base.XResolution] = 300.0
+    details = {ExifTags.Base.ISOSpeedRatings: 200, ExifTags.Base.ColorSpace: 65535, ExifTags.Base.ExifImageWidth: 320}
+    exif.get_ifd(ExifTags.IFD.Exif).update(details)
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSAltitude: 12.0})
+    with Image.open(EXAMPLES / "coast.jpg") as opened:
+        opened.convert("RGB").resize((320, 200)).save(photo, exif=exif)
+    expected = tmp_path / "expected.jpg"
+    write_image(expected, read_image(photo))
+    found = []
+    for kind in ("photo", "png"):
+        painted = visit.paint(photo, "cel", save=kind)
+        read = painted.getexif()
+        found.append({tag: read.get_ifd(tag) or dict(read) for tag in (0, ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)})
+    with Image.open(expected) as package:
+        read = package.getexif()
+        theirs = {tag: read.get_ifd(tag) or dict(read) for tag in (0, ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)}
+    for mine in found:
+        assert ExifTags.Base.Orientation not in mine[0] and mine[0][ExifTags.Base.Model] == "camera"
+        assert mine[ExifTags.IFD.Exif] == theirs[ExifTags.IFD.Exif]
+        assert mine[ExifTags.IFD.GPSInfo] == theirs[ExifTags.IFD.GPSInfo]
+
+
+@pytest.mark.slow
+def test_several_photos_are_painted_in_turn(visit: Visit, tmp_path: Path) -> None:
+    """A wrong one among them stops nothing; of the same name are two."""
+    page, names = visit.page, ["a.jpg", "b/a.jpg", "broken.jpg"]
+    (tmp_path / "b").mkdir()
+    with Image.open(EXAMPLES / "coast.jpg") as opened:
+        for name in names[:2]:
+            opened.convert("RGB").resize((96, 64)).save(tmp_path / name)
+    (tmp_path / names[2]).write_bytes(b"no picture")
+    page.set_input_files("#photo", [tmp_path / name for name in names])
+    assert page.locator("#list output").all_inner_texts() == ["waits"] * 3
+    page.check("input[value=cel]", force=True)
+    page.click("#paint")
+    page.get_by_text("2 of 3 photos painted.").wait_for()
+    assert page.locator("#list a").count() == 2 and "not a picture" in page.locator("#list li").nth(2).inner_text()
+    with page.expect_download() as download:
+        page.click("#zip")
+    with zipfile.ZipFile(download.value.path()) as packed:
+        assert packed.testzip() is None and packed.namelist() == ["a-cel.jpg", "a-cel (2).jpg"]
+        assert Image.open(io.BytesIO(packed.read("a-cel.jpg"))).size == (96, 64)
+    with page.expect_download() as download:
+        page.locator("#list a").nth(1).click()
+    assert download.value.suggested_filename == "a-cel (2).jpg"
+
+
 @contextlib.contextmanager
 def counting() -> Iterator[tuple[str, list[str]]]:
     """A server of the built files in this process, and every path that is asked of it."""
@@ -336,8 +432,8 @@ def test_the_page_fits_a_phone_and_speaks_the_visitors_language(browser: Any, ur
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.check("input[value=hayao-v2]", force=True)
     page.get_by_text("仅限非商业用途").wait_for()
-    page.select_option("#language", "de")
-    page.get_by_role("button", name="Malen", exact=True).wait_for()
+    page.select_option("#language", "ko")
+    page.get_by_role("button", name="그리기", exact=True).wait_for()
     unnamed = page.evaluate(
         "[...document.querySelectorAll('button, input, select, a')].filter(e => e.checkVisibility()"
         " && !(e.ariaLabel || e.labels?.length || e.innerText?.trim())).map(e => e.outerHTML)"
@@ -347,8 +443,8 @@ def test_the_page_fits_a_phone_and_speaks_the_visitors_language(browser: Any, ur
 
 
 @pytest.mark.slow
-def test_fast_networks_paint_nearly_the_same(visit: Visit, photos: dict[str, Path]) -> None:
+def test_the_network_for_video_paints_nearly_the_same(visit: Visit, photos: dict[str, Path]) -> None:
     visit.page.evaluate("document.querySelector('details').open = true")
     visit.page.select_option("#precision", "fast")
     mean, _ = differences(visit.paint(photos["coffee"], "cel"), reference(photos["coffee"], "cel"))
-    assert 0 < mean <= 4, mean
+    assert 0 < mean <= 6, mean

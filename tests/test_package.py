@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     made_here = shutil.ignore_patterns(".*", "out", "node_modules", "dist", "build", "__pycache__", "*.egg-info")
     shutil.copytree(ROOT, source, ignore=made_here)
+    runpy.run_path(str(ROOT / "scripts" / "wheel.py"))["put_page_into"](source)
     run(sys.executable, "-m", "build", "--outdir", folder / "dist", cwd=source)
     return folder / "dist"
 

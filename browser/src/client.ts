@@ -1,7 +1,8 @@
 // The page's side of the worker: one painting or camera frame at a time, stopped by ending the worker.
 
 import type { Look } from "./constants";
-import type { Answer, Request } from "./messages";
+import type { Answer, Request, Why } from "./messages";
+import type { Setting, Verdicts } from "./runtime";
 import type { OnProgress } from "./stylizer";
 
 export type Painted = Extract<Answer, { kind: "painted" }>;
@@ -9,7 +10,7 @@ export type Painted = Extract<Answer, { kind: "painted" }>;
 /** Why a painting failed: the words of the worker, or that it was cancelled. */
 export class Failure extends Error {
   constructor(
-    readonly why: "unreadable" | "memory" | "failed" | "cancelled",
+    readonly why: Why,
     detail = "",
   ) {
     super(detail || why);
@@ -17,6 +18,7 @@ export class Failure extends Error {
 }
 
 const MOST_THREADS = 8; // more gain nothing
+const VERDICTS = "verdicts"; // where it is kept what the graphics card is good for
 
 export class Client {
   private worker: Worker | null = null;
@@ -44,32 +46,35 @@ export class Client {
     this.settled()?.reject(new Failure("cancelled"));
   }
 
-  private asked(request: Request, moved: Transferable[] = []): Promise<Answer> {
-    if (this.waiting) return Promise.reject(new Failure("failed", "busy"));
-    this.worker ??= this.started();
-    return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject };
-      this.worker!.postMessage(request, moved);
-    });
-  }
-
-  private started(): Worker {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<Answer>): void => {
-      if (data.kind === "progress") this.onProgress(data.done, data.total);
-      else if (data.kind === "failed") this.settled()?.reject(new Failure(data.why, data.detail));
-      else this.settled()?.resolve(data);
-    };
-    worker.onerror = (event): void => {
+  /** Starts the worker, so that the first painting finds it ready. */
+  start(): Worker {
+    if (this.worker) return this.worker;
+    this.worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }: MessageEvent<Answer>): void => this.heard(data);
+    this.worker.onerror = (event): void => {
       this.worker = null;
       this.settled()?.reject(new Failure("failed", event.message));
     };
-    const base = new URL("./", location.href).href;
-    // Not by itself: the pictures are those of WebAssembly to a level, but no graphics card was at hand to measure on.
-    const device = asked("device") === "webgpu" && "gpu" in navigator ? "webgpu" : "wasm";
-    const start: Request = { kind: "start", base, threads: threads(), device };
-    worker.postMessage(start);
-    return worker;
+    const request: Request = { kind: "start", ...settingHere() };
+    this.worker.postMessage(request);
+    return this.worker;
+  }
+
+  private asked(request: Request, moved: Transferable[] = []): Promise<Answer> {
+    if (this.waiting) return Promise.reject(new Failure("failed", "busy"));
+    const worker = this.start();
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      worker.postMessage(request, moved);
+    });
+  }
+
+  private heard(answer: Answer): void {
+    if (answer.kind === "progress") this.onProgress(answer.done, answer.total);
+    else if (answer.kind === "started") document.documentElement.dataset["device"] = answer.device;
+    else if (answer.kind === "verdict") remember(answer.file, answer.same);
+    else if (answer.kind === "failed") this.settled()?.reject(new Failure(answer.why, answer.detail));
+    else this.settled()?.resolve(answer);
   }
 
   private settled(): Client["waiting"] {
@@ -79,13 +84,18 @@ export class Client {
   }
 }
 
-/** What stands in the page's address: ?threads=1&device=webgpu. */
-function asked(name: string): string | null {
-  return new URLSearchParams(location.search).get(name);
+/** Threads share memory, which browsers allow to isolated pages alone. The address may say ?threads=1&device=wasm. */
+function settingHere(): Setting {
+  const asked = new URLSearchParams(location.search);
+  const most = Math.min(Number(asked.get("threads")) || MOST_THREADS, navigator.hardwareConcurrency || 1, MOST_THREADS);
+  const device = asked.get("device") as Setting["device"];
+  return { base: new URL("./", location.href).href, threads: crossOriginIsolated ? most : 1, device, verdicts: verdicts() };
 }
 
-/** Threads share memory, which browsers allow to isolated pages alone; ?threads=1 asks for fewer. */
-function threads(): number {
-  const wanted = Number(asked("threads")) || MOST_THREADS;
-  return globalThis.crossOriginIsolated ? Math.min(wanted, navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
+function verdicts(): Verdicts {
+  return JSON.parse(localStorage.getItem(VERDICTS) ?? "{}") as Verdicts;
+}
+
+function remember(file: string, same: boolean): void {
+  localStorage.setItem(VERDICTS, JSON.stringify({ ...verdicts(), [file]: same }));
 }

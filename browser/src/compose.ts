@@ -2,9 +2,10 @@
 
 import { sharpened } from "./blur";
 import { enlarge } from "./constants";
-import { run, toBatch, toImage, type OnPixels } from "./network";
+import { toBatch, toImage, type OnPixels } from "./network";
 import { cropped, paste, raster, roundEven, type Raster } from "./raster";
 import { resized } from "./resample";
+import { run } from "./runtime";
 
 export type Draw = (photo: Raster) => Promise<Raster>;
 

@@ -12,31 +12,14 @@ export interface Style {
   readonly mean_color: boolean;
   readonly grade: string | null;
   readonly free: boolean;
-  readonly int8_file: string | null;
-}
-
-export interface Band {
-  readonly turn: number;
-  readonly chroma: number;
-  readonly light: number;
-}
-
-export interface Grade {
-  readonly bands: readonly Band[];
-  readonly shadow: readonly number[];
-  readonly light: readonly number[];
-  readonly gamma: number;
-  readonly contrast: number;
-  readonly black: number;
-  readonly white: number;
-  readonly glow: number;
+  readonly fast_file: string | null;
 }
 
 export type Version = "v1" | "v2";
 export type Faces = "auto" | "off" | Version;
 export type Lines = "fine" | "medium" | "broad";
 
-/** What is wanted of a painting besides its style; as in the package's `Look`. fast: networks of 8 bits, less exact. */
+/** What is wanted of a painting besides its style; as in the package's `Look`. fast: by the network for video. */
 export interface Look {
   readonly strength: number;
   readonly keepColor: boolean;
@@ -47,12 +30,7 @@ export interface Look {
 
 export const { enlarge, eyes, faces, portraits, stylizer, tiling } = written;
 export const grading = written.grades;
-export const GRADES: Readonly<Record<string, Grade>> = written.grades.rows;
 export const STYLES: Readonly<Record<string, Style>> = written.styles;
-export const PORTRAITS: Readonly<Record<Version, string>> = written.portraits.styles;
-
-/** The same style by its network of 8 bits, where it has one. */
-export function inInt8(style: Style): Style {
-  return { ...style, file: style.int8_file ?? style.file };
-}
+export const STORAGE_TAGS: readonly number[] = written.storage_tags;
 export const SHARED_TEXT = written.text;
+export const PORTRAITS: Readonly<Record<Version, string>> = written.portraits.styles;

@@ -3,9 +3,9 @@
 import type { Tensor } from "onnxruntime-web/wasm";
 
 import { faces } from "./constants";
-import { run, tensorOf } from "./network";
 import { cropped, paste, quarterTurned, raster, roundEven, type Point, type Raster } from "./raster";
 import { reduced, resized } from "./resample";
+import { run, tensorOf } from "./runtime";
 
 /** A face in pixels of the photo. box: left, top, right, bottom. landmarks: right eye, left eye, nose, mouth's corners. */
 export interface Face {

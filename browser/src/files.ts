@@ -1,38 +1,43 @@
 // Picture files: decoded upright and in sRGB by the browser, and written again.
 
+import { exifOf, withExif } from "./exif";
 import { pngOf } from "./png";
 import { raster, type Raster } from "./raster";
 
-/** A decoded photo; alpha: (width * height) bytes, null for opaque. */
+/** A decoded photo; alpha: (width * height) bytes, null for opaque; exif: a TIFF block to go with the painting. */
 export interface Photo {
   readonly rgb: Raster;
   readonly alpha: Uint8Array | null;
+  readonly exif: Uint8Array<ArrayBuffer> | null;
 }
 
-const JPEG_QUALITY = 0.95;
+const JPEG = "image/jpeg";
+const QUALITY = 0.95;
+const HEAD_BYTES = 1 << 18; // of a file, in which its EXIF lies
 
 /** The file's first picture. Rejects what the browser cannot read. */
 export async function decoded(file: Blob): Promise<Photo> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
   const rgba = pixelsOf(bitmap);
-  const { width, height } = bitmap;
-  const transparent = rgba.some((value, i) => i % 4 === 3 && value < 255);
-  const photo = split((transparent && unmultiplied(bitmap)) || rgba, width, height, transparent);
+  const alpha = file.type === JPEG ? null : alphaOf(rgba);
+  const rgb = rgbOf((alpha && unmultiplied(bitmap)) ?? rgba, bitmap);
   bitmap.close();
-  return photo;
+  const head = file.type === JPEG ? new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer()) : null;
+  return { rgb, alpha, exif: head && exifOf(head) };
 }
 
 /** The pixels of a frame of the camera. */
 export function frameOf(bitmap: ImageBitmap): Raster {
-  return split(pixelsOf(bitmap), bitmap.width, bitmap.height, false).rgb;
+  return rgbOf(pixelsOf(bitmap), bitmap);
 }
 
 /** The painting as a file: PNG, always so for transparent ones, or the photo's own kind where that can be written. */
-export async function encoded(rgb: Raster, alpha: Uint8Array | null, type: string): Promise<Blob> {
-  if (alpha || !["image/jpeg", "image/webp"].includes(type)) return pngOf(rgb, alpha);
-  const canvas = new OffscreenCanvas(rgb.width, rgb.height);
-  canvas.getContext("2d")!.putImageData(imageDataOf(rgb), 0, 0);
-  return canvas.convertToBlob({ type, quality: JPEG_QUALITY });
+export async function encoded(anime: Raster, { alpha, exif }: Photo, type: string): Promise<Blob> {
+  if (alpha || ![JPEG, "image/webp"].includes(type)) return pngOf(anime, alpha, exif);
+  const canvas = new OffscreenCanvas(anime.width, anime.height);
+  canvas.getContext("2d")!.putImageData(imageDataOf(anime), 0, 0);
+  const file = await canvas.convertToBlob({ type, quality: QUALITY });
+  return exif && type === JPEG ? withExif(file, exif) : file;
 }
 
 export function imageDataOf(rgb: Raster): ImageData {
@@ -71,12 +76,18 @@ function unmultiplied(bitmap: ImageBitmap): Uint8Array | null {
   return failed ? null : rgba;
 }
 
-function split(rgba: Uint8Array | Uint8ClampedArray, width: number, height: number, transparent: boolean): Photo {
+function rgbOf(rgba: Uint8Array | Uint8ClampedArray, { width, height }: ImageBitmap): Raster {
   const rgb = raster(width, height);
-  const alpha = transparent ? new Uint8Array(width * height) : null;
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) rgb.data[3 * i + c] = rgba[4 * i + c]!;
-    if (alpha) alpha[i] = rgba[4 * i + 3]!;
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    rgb.data[to] = rgba[from]!;
+    rgb.data[to + 1] = rgba[from + 1]!;
+    rgb.data[to + 2] = rgba[from + 2]!;
   }
-  return { rgb, alpha };
+  return rgb;
+}
+
+/** Null where all pixels are opaque. */
+function alphaOf(rgba: Uint8ClampedArray): Uint8Array | null {
+  const alpha = Uint8Array.from({ length: rgba.length / 4 }, (_, i) => rgba[4 * i + 3]!);
+  return alpha.every((value) => value === 255) ? null : alpha;
 }

@@ -3,13 +3,14 @@
 import { Camera } from "./camera";
 import { Client, Failure } from "./client";
 import { STYLES, type Faces, type Lines, type Look } from "./constants";
+import { List } from "./list";
 import { Progress } from "./progress";
-import { filled, firstLanguage, NAMES, wordsOf, type Language, type Words } from "./text";
+import { filled, firstLanguage, LANGUAGES, wordsOf, type Language, type Words } from "./text";
 
 const client = new Client();
-const languages = [localStorage.getItem("language") ?? "", ...navigator.languages];
-let words: Words = wordsOf(firstLanguage([new URLSearchParams(location.search).get("lang") ?? "", ...languages]));
-let photo: File | null = null;
+const asked = new URLSearchParams(location.search);
+let words: Words;
+let photos: readonly File[] = [];
 let camera: Camera | null = null;
 const shown = new Map<HTMLImageElement, string>();
 
@@ -23,13 +24,14 @@ const [preview, before, after] = ["preview", "before", "after"].map((id) => find
   HTMLImageElement,
 ];
 const status = find("status");
+const list = new List(find("list"), find<HTMLAnchorElement>("zip"));
 const progress = new Progress(find<HTMLProgressElement>("progress"), (seconds) => {
   status.textContent = `${words.painting} ${filled(words.timeLeft, { seconds })}`;
 });
 
 function say(language: Language): void {
   words = wordsOf(language);
-  document.documentElement.lang = language === "zh" ? "zh-CN" : language;
+  document.documentElement.lang = words.tag;
   document.title = words.title;
   find<HTMLSelectElement>("language").value = language;
   for (const element of document.querySelectorAll<HTMLElement>("[data-text]")) {
@@ -63,7 +65,7 @@ function chosenStyle(): string {
 
 /** What the chosen style's licence forbids. */
 function showTerms(): void {
-  find("terms").textContent = STYLES[chosenStyle()]!.free ? "" : words.nonCommercial;
+  find("terms").textContent = STYLES[chosenStyle()]!.free ? "" : words.not_free;
 }
 
 function chosenLook(): Look {
@@ -87,51 +89,76 @@ function show(image: HTMLImageElement, file: Blob): string {
   return url;
 }
 
-function choose(file: File): void {
+function choose(files: Iterable<File>): void {
+  const chosen = [...files];
+  if (!chosen[0]) return;
   stopCamera();
-  photo = file;
-  show(preview, file);
+  if (client.busy) return;
+  photos = chosen;
+  show(preview, chosen[0]);
+  list.show(photos, words.waiting);
   status.textContent = "";
 }
 
 async function paint(): Promise<void> {
   stopCamera();
   if (client.busy) return;
-  if (!photo) {
+  if (!photos.length) {
     status.textContent = words.no_photo;
     find("photo").focus();
     return;
   }
-  const [source, style] = [photo, chosenStyle()];
-  const type = find<HTMLSelectElement>("save").value === "png" ? "image/png" : source.type;
   setBusy(true);
-  progress.start();
+  list.show(photos, words.waiting);
+  const [style, look, png] = [chosenStyle(), chosenLook(), find<HTMLSelectElement>("save").value === "png"];
+  let done = 0;
   try {
-    const done = await client.paint(source, style, chosenLook(), type, (part, total) => progress.at(part, total));
-    progress.finish();
-    show(before, source);
-    const link = find<HTMLAnchorElement>("download");
-    link.href = show(after, done.file);
-    link.download = `${nameOf(source)}-${style}.${done.file.type.split("/")[1]!.replace("jpeg", "jpg")}`;
-    after.alt = labelOf(style);
-    find("result").hidden = false;
-    find("result").scrollIntoView({ block: "nearest" }); // on a phone it lies below everything else
-    const seconds = done.seconds.toFixed(1);
-    status.dataset["seconds"] = String(done.seconds); // for scripts/bench_browser.py
-    status.textContent = filled(words.done, { width: done.width, height: done.height, seconds });
-  } catch (error) {
-    progress.stop();
-    if (!(error instanceof Failure)) throw error;
-    const sentences = { unreadable: words.not_a_picture, memory: words.memory, failed: words.failed, cancelled: words.cancelled };
-    status.textContent = sentences[error.why];
-    status.title = error.why === "cancelled" ? "" : error.message;
+    for (const [i, photo] of photos.entries()) {
+      list.say(i, words.painting);
+      const failure = await painted(i, photo, style, look, png ? "image/png" : photo.type);
+      if (failure) list.say(i, status.textContent = sentenceOf(failure));
+      else done++;
+      if (failure?.why === "cancelled") break;
+    }
+    if (photos.length > 1) status.textContent = filled(words.count, { done, total: photos.length });
+    await list.finish();
   } finally {
     setBusy(false);
   }
 }
 
+/** Paints one photo and shows it. Returns why that failed, null when it went well. */
+async function painted(i: number, photo: File, style: string, look: Look, type: string): Promise<Failure | null> {
+  progress.start();
+  try {
+    const { file, width, height, seconds } = await client.paint(photo, style, look, type, progress.at);
+    progress.finish();
+    show(before, photo);
+    const link = find<HTMLAnchorElement>("download");
+    link.href = show(after, file);
+    const ending = file.type.split("/")[1]!.replace("jpeg", "jpg");
+    link.download = list.add(i, file, `${nameOf(photo)}-${style}.${ending}`, words.download);
+    after.alt = labelOf(style);
+    find("result").hidden = false;
+    find("result").scrollIntoView({ block: "nearest" }); // on a phone it lies below everything else
+    status.dataset["seconds"] = String(seconds); // for scripts/bench_browser.py
+    status.textContent = filled(words.done, { width, height, seconds: seconds.toFixed(1) });
+    return null;
+  } catch (error) {
+    progress.stop();
+    if (!(error instanceof Failure)) throw error;
+    status.title = error.message;
+    return error;
+  }
+}
+
+function sentenceOf({ why }: Failure): string {
+  return { unreadable: words.not_a_picture, memory: words.memory, failed: words.failed, cancelled: words.cancelled }[why];
+}
+
 function setBusy(busy: boolean): void {
   find<HTMLButtonElement>("paint").disabled = busy;
+  find<HTMLInputElement>("photo").disabled = busy;
   find("cancel").hidden = !busy;
 }
 
@@ -168,23 +195,21 @@ function stopCamera(): void {
 function listen(): void {
   const input = find<HTMLInputElement>("photo");
   const drop = find("drop");
-  input.addEventListener("change", () => input.files?.[0] && choose(input.files[0]));
+  input.addEventListener("change", () => choose(input.files ?? []));
   drop.addEventListener("dragover", (event) => (event.preventDefault(), drop.classList.add("over")));
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    if (event.dataTransfer?.files[0]) choose(event.dataTransfer.files[0]);
+    choose(event.dataTransfer?.files ?? []);
   });
-  document.addEventListener("paste", (event) => {
-    if (event.clipboardData?.files[0]) choose(event.clipboardData.files[0]);
-  });
+  document.addEventListener("paste", (event) => choose(event.clipboardData?.files ?? []));
   find("styles").addEventListener("change", showTerms);
   find("paint").addEventListener("click", () => void paint());
   find("cancel").addEventListener("click", () => client.cancel());
   find("camera").addEventListener("click", () => void switchCamera());
   find("shot").addEventListener("click", () => {
-    void camera?.shot().then((blob) => choose(new File([blob], "camera.png", { type: blob.type })));
+    void camera?.shot().then((blob) => choose([new File([blob], "camera.png", { type: blob.type })]));
   });
   const strength = find<HTMLInputElement>("strength");
   strength.addEventListener("input", () => (find("strength-shown").textContent = strength.value));
@@ -204,10 +229,11 @@ async function keep(): Promise<void> {
   await navigator.serviceWorker.ready;
   find("offline").textContent = words.offline;
   document.documentElement.dataset["offline"] = "ready";
+  client.start();
 }
 
 find("styles").append(...Object.keys(STYLES).map((name, i) => cardOf(name, i === 0)));
-find("language").append(...Object.entries(NAMES).map(([code, name]) => new Option(name, code)));
+find("language").append(...LANGUAGES.map((code) => new Option(wordsOf(code).language_name, code)));
 listen();
-say(firstLanguage([new URLSearchParams(location.search).get("lang") ?? "", ...languages]));
+say(firstLanguage([asked.get("lang") ?? "", localStorage.getItem("language") ?? "", ...navigator.languages]));
 void keep().catch(() => undefined); // without one it works as well, but needs the network

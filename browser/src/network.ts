@@ -1,9 +1,10 @@
-// The networks: pixels into their range, tiles over a picture, ONNX Runtime.
+// The networks: pixels into their range, tiles over a picture.
 
-import type * as Ort from "onnxruntime-web/wasm";
+import type { Tensor } from "onnxruntime-web/wasm";
 
 import { tiling, type Style } from "./constants";
 import { clamp, cropped, paste, raster, type Raster } from "./raster";
+import { run, tensorOf } from "./runtime";
 
 /** A window that the network sees, and the part of its answer that is kept; (start, stop) in pixels of the picture. */
 export interface Tile {
@@ -17,36 +18,8 @@ type Pair = readonly [number, number];
 /** Called with the pixels that a network has just painted. */
 export type OnPixels = (pixels: number) => void;
 
-const sessions = new Map<string, Promise<Ort.InferenceSession>>();
-let folder = "";
-let ort: typeof Ort;
-let device: "wasm" | "webgpu" = "wasm";
-
-/** Loads ONNX Runtime from ort/; the networks lie in networks/. threads: how many may run. */
-export async function prepare(base: string, threads: number, on: "wasm" | "webgpu"): Promise<void> {
-  folder = `${base}networks/`;
-  device = on;
-  ort = on === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
-  ort.env.wasm.wasmPaths = `${base}ort/`;
-  ort.env.wasm.numThreads = threads;
-  ort.env.logLevel = "error";
-}
-
-/** All outputs of a network, in their order; inputs in theirs. */
-export async function run(file: string, ...inputs: Ort.Tensor[]): Promise<readonly Ort.Tensor[]> {
-  if (!sessions.has(file)) sessions.set(file, ort.InferenceSession.create(folder + file, { executionProviders: [device] }));
-  const session = await sessions.get(file)!;
-  const fed = Object.fromEntries(inputs.map((tensor, i) => [session.inputNames[i]!, tensor]));
-  const answers = await session.run(fed);
-  return session.outputNames.map((name) => answers[name]!);
-}
-
-export function tensorOf(values: Float32Array, shape: readonly number[]): Ort.Tensor {
-  return new ort.Tensor("float32", values, shape);
-}
-
 /** A batch of one in [-1, 1]. */
-export function toBatch(rgb: Raster): Ort.Tensor {
+export function toBatch(rgb: Raster): Tensor {
   const pixels = rgb.width * rgb.height;
   const batch = new Float32Array(3 * pixels);
   const share = Math.fround(1 / 127.5);
@@ -57,7 +30,7 @@ export function toBatch(rgb: Raster): Ort.Tensor {
 }
 
 /** The picture of a batch of one, rounded and clipped; what is no number becomes 0. */
-export function toImage(batch: Ort.Tensor): Raster {
+export function toImage(batch: Tensor): Raster {
   const [, , height, width] = batch.dims as [number, number, number, number];
   const values = batch.data as Float32Array;
   const image = raster(width, height);
@@ -131,7 +104,7 @@ function mirror(size: number, wanted: number): number[] {
   return Array.from({ length: wanted }, (_, i) => (i < size ? i : Math.max(0, 2 * (size - 1) - i)));
 }
 
-function meanColor(rgb: Raster): Ort.Tensor {
+function meanColor(rgb: Raster): Tensor {
   const sums = [0, 0, 0];
   for (let i = 0; i < rgb.data.length; i++) sums[i % 3]! += rgb.data[i]!;
   const pixels = rgb.width * rgb.height;

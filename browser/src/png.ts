@@ -9,8 +9,8 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return c;
 });
 
-/** RGB of 8 bits, or RGBA with alpha. */
-export async function pngOf(rgb: Raster, alpha: Uint8Array | null): Promise<Blob> {
+/** RGB of 8 bits, or RGBA with alpha; exif: a TIFF block that comes with it. */
+export async function pngOf(rgb: Raster, alpha: Uint8Array | null, exif: Uint8Array | null = null): Promise<Blob> {
   const header = new DataView(new ArrayBuffer(13));
   header.setUint32(0, rgb.width);
   header.setUint32(4, rgb.height);
@@ -22,6 +22,7 @@ export async function pngOf(rgb: Raster, alpha: Uint8Array | null): Promise<Blob
     new Uint8Array(SIGNATURE),
     chunk("IHDR", new Uint8Array(header.buffer)),
     chunk("sRGB", new Uint8Array(1)),
+    ...(exif ? [chunk("eXIf", exif)] : []),
     chunk("IDAT", pixels),
     chunk("IEND", new Uint8Array(0)),
   ];
@@ -50,8 +51,12 @@ function chunk(kind: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   view.setUint32(0, data.length);
   for (let i = 0; i < 4; i++) whole[4 + i] = kind.charCodeAt(i);
   whole.set(data, 8);
-  let crc = 0xffffffff;
-  for (const byte of whole.subarray(4, 8 + data.length)) crc = CRC_TABLE[(crc ^ byte) & 255]! ^ (crc >>> 8);
-  view.setUint32(8 + data.length, (crc ^ 0xffffffff) >>> 0);
+  view.setUint32(8 + data.length, crc32(whole.subarray(4, 8 + data.length)));
   return whole;
+}
+
+export function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
 }

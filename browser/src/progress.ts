@@ -24,10 +24,10 @@ export class Progress {
     this.tick();
   }
 
-  at(done: number, total: number): void {
+  readonly at = (done: number, total: number): void => {
     [this.done, this.total] = [done, total];
     this.tick();
-  }
+  };
 
   /** It went well: what was learnt of the device's speed is kept. */
   finish(): void {

@@ -1,5 +1,6 @@
 // The service worker: after the first visit everything comes from this device, with the network off too.
-// The build fills in the names of all files and their common checksum.
+// The build fills in the names of all files and their common checksum; what runs on graphics cards, which many
+// visitors do not need, is kept once it was asked for.
 
 const CACHE = "photo2anime-" + "VERSION";
 const FILES = ["FILES"];
@@ -34,6 +35,7 @@ async function answered(request) {
   const cache = await caches.open(CACHE);
   const known = await cache.match(request.mode === "navigate" ? "./" : request, { ignoreSearch: true });
   const response = known ?? (await fetch(request));
+  if (!known && response.ok && request.url.includes("/ort/")) await cache.put(request, response.clone());
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(ISOLATION)) headers.set(name, value);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });

@@ -2,7 +2,7 @@
 
 import { decoded, encoded, frameOf, imageDataOf, type Photo } from "./files";
 import type { Answer, Request } from "./messages";
-import { prepare } from "./network";
+import { prepare } from "./runtime";
 import { painted, sketched } from "./stylizer";
 
 const say = (answer: Answer, moved: Transferable[] = []): void => postMessage(answer, { transfer: moved });
@@ -14,17 +14,20 @@ addEventListener("message", ({ data }: MessageEvent<Request>) => {
   });
 });
 
-let prepared: Promise<void>;
+let started: Promise<void>;
 
 async function handled(request: Request): Promise<void> {
-  if (request.kind === "start") prepared = prepare(request.base, request.threads, request.device);
-  await prepared;
+  if (request.kind === "start") {
+    const onVerdict = (file: string, same: boolean): void => say({ kind: "verdict", file, same });
+    started = prepare(request, onVerdict).then((device) => say({ kind: "started", device }));
+  }
+  await started;
   if (request.kind === "paint") await paint(request);
   else if (request.kind === "frame") await sketch(request.bitmap, request.style);
 }
 
 async function paint({ file, style, look, type }: Extract<Request, { kind: "paint" }>): Promise<void> {
-  const started = performance.now();
+  const began = performance.now();
   let photo: Photo;
   try {
     photo = await decoded(file);
@@ -32,11 +35,10 @@ async function paint({ file, style, look, type }: Extract<Request, { kind: "pain
     say({ kind: "failed", why: "unreadable", detail: String(error) });
     return;
   }
-  const onProgress = (done: number, total: number): void => say({ kind: "progress", done, total });
-  const { anime, faces } = await painted(photo.rgb, style, look, onProgress);
-  const seconds = (performance.now() - started) / 1000;
-  const result = await encoded(anime, photo.alpha, type);
-  say({ kind: "painted", file: result, width: anime.width, height: anime.height, faces, seconds });
+  const anime = await painted(photo.rgb, style, look, (done, total) => say({ kind: "progress", done, total }));
+  const seconds = (performance.now() - began) / 1000;
+  const result = await encoded(anime, photo, type);
+  say({ kind: "painted", file: result, width: anime.width, height: anime.height, seconds });
 }
 
 async function sketch(frame: ImageBitmap, style: string): Promise<void> {

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 import { drawnSize, pixelsToDouble } from "../src/compose";
 import { pngOf } from "../src/png";
-import { filled, firstLanguage, NAMES, wordsOf, type Language } from "../src/text";
+import { filled, firstLanguage, LANGUAGES, wordsOf } from "../src/text";
 
 test("a PNG holds the pixels, colours of transparent ones too", async () => {
   const rgb = { width: 2, height: 1, channels: 3, data: Uint8Array.from([9, 8, 7, 1, 2, 3]) };
@@ -19,7 +19,7 @@ test("a PNG holds the pixels, colours of transparent ones too", async () => {
 test("all languages say everything, with the same blanks", () => {
   const blanks = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
   const english = wordsOf("en");
-  for (const language of Object.keys(NAMES) as Language[]) {
+  for (const language of LANGUAGES) {
     const words = wordsOf(language);
     for (const key of Object.keys(english) as (keyof typeof english)[]) {
       expect(words[key], `${language} ${key}`).toBeTruthy();

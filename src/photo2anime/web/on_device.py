@@ -68,7 +68,9 @@ def serve_on_device(settings: Settings) -> None:
 
 
 def create_app(folder: Path, settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN201  Starlette is an extra
-    """The ASGI app that hands out a folder, packed and with the headers that isolate the page."""
+    """The ASGI app that hands out a folder, packed and with the headers that isolate the page. The networks are this
+    package's own where the folder has none.
+    """
     import mimetypes
 
     from starlette.applications import Starlette
@@ -81,7 +83,9 @@ def create_app(folder: Path, settings: Settings):  # type: ignore[no-untyped-def
     for ending, kind in _KINDS.items():
         mimetypes.add_type(kind, ending)
     headers = {name: value.format(frames=settings.frame_ancestors) for name, value in HEADERS.items()}
-    files = Starlette(routes=[Mount(settings.root_path or "/", StaticFiles(directory=folder, html=True))])
+    networks = folder / "networks" if (folder / "networks").is_dir() else resources.files("photo2anime") / "bundles"
+    parts = {"/networks": StaticFiles(directory=str(networks)), "": StaticFiles(directory=folder, html=True)}
+    files = Starlette(routes=[Mount((settings.root_path + path) or "/", part) for path, part in parts.items()])
     packed = GZipMiddleware(files, minimum_size=1024, compresslevel=6)
 
     async def isolated(scope: Scope, receive: Receive, send: Send) -> None:
