@@ -29,7 +29,7 @@ _CARD_PX = 192
 
 _SHARED: dict[ModuleType, tuple[str, ...]] = {
     stylizer: ("_LEAST_FOREIGN_PX", "_OF_MEDIUM", "_FEATHER_PX"),
-    enlarge: ("NETWORK", "_REACH", "_STRIP_ROWS", "_DOUBLED_FROM", "_MOST_DOUBLINGS", "_SHARPENED_PERCENT"),
+    enlarge: ("NETWORK", "_REACH", "_STRIP_ROWS", "_DOUBLED_FROM", "_MOST_DOUBLINGS"),
     eyes: ("_LARGER", "_REACH", "_MOST_CELLS"),
     faces: (
         "DETECTOR",

@@ -56,7 +56,7 @@ def fixtures() -> dict[str, Any]:
             "values": floats.ravel().tolist(),
             "broad": np.asarray(cells.resize((31, 23), Image.Resampling.BICUBIC)).ravel().tolist(),
         },
-        "sharpened": [_packed(np.asarray(image.filter(ImageFilter.UnsharpMask(s, 80, 0)))) for s in (1.11, 2.5, 7.3)],
+        "blurred": [_packed(np.asarray(image.filter(ImageFilter.GaussianBlur(s)))) for s in (1.11, 2.5, 7.3)],
         "turned": [
             _packed(np.asarray(Image.fromarray(square).rotate(t, Image.Resampling.BICUBIC))) for t in (TURN, 90)
         ],

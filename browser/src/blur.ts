@@ -1,6 +1,6 @@
-// Blurring and sharpening as Pillow does: three boxes of a fractional radius stand for a Gaussian.
+// Blurring as Pillow does: three boxes of a fractional radius stand for a Gaussian.
 
-import { clamp, raster, type Raster } from "./raster";
+import { raster, type Raster } from "./raster";
 
 const PASSES = 3;
 const f = Math.fround; // Pillow reckons the radius in single precision
@@ -9,17 +9,6 @@ export function gaussianBlurred(of: Raster, sigma: number): Raster {
   const radius = boxRadius(f(sigma));
   if (radius === 0) return of;
   return transposed(boxBlurred(transposed(boxBlurred(of, radius)), radius));
-}
-
-/** Edges steeper by percent of what a blur of that sigma takes away. */
-export function sharpened(of: Raster, sigma: number, percent: number): Raster {
-  const sharp = gaussianBlurred(of, sigma);
-  const data = new Uint8Array(of.data.length);
-  for (let i = 0; i < data.length; i++) {
-    const pixel = of.data[i]!;
-    data[i] = clamp(pixel + Math.trunc(((pixel - sharp.data[i]!) * percent) / 100), 0, 255);
-  }
-  return { ...of, data };
 }
 
 /** The radius of the box that, applied three times, spreads as far as the Gaussian (Gwosdek and others, 2011). */

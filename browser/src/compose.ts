@@ -1,6 +1,5 @@
 // Photos drawn smaller and laid out larger by a network that keeps lines sharp; as painting/compose.py and enlarge.py.
 
-import { sharpened } from "./blur";
 import { enlarge } from "./constants";
 import { toBatch, toImage, type OnPixels } from "./network";
 import { cropped, paste, raster, roundEven, type Raster } from "./raster";
@@ -25,15 +24,13 @@ export async function drawnSmaller(photo: Raster, longerPx: number, draw: Draw, 
   return enlarged(await draw(resized(photo, width, height, "lanczos")), photo.width, photo.height, onPixels);
 }
 
-/** A drawing at another size: doubled by the network, up to twice; the rest is Lanczos, edges sharpened. */
+/** A drawing at another size: doubled by the network, up to twice; the rest is Lanczos. */
 export async function enlarged(rgb: Raster, width: number, height: number, onPixels: OnPixels): Promise<Raster> {
   let drawing = rgb;
   for (let i = 0; i < enlarge.most_doublings; i++) {
     if (height >= enlarge.doubled_from * drawing.height) drawing = await doubled(drawing, onPixels);
   }
-  const larger = resized(drawing, width, height, "lanczos");
-  if (height <= drawing.height) return larger;
-  return sharpened(larger, height / drawing.height, enlarge.sharpened_percent);
+  return resized(drawing, width, height, "lanczos");
 }
 
 /** How many pixels the enlarging network will have to paint. */
