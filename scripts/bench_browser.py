@@ -160,8 +160,8 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         f"Written by `scripts/bench_browser.py` on {time.strftime('%Y-%m-%d')}: Chromium {found['chromium']}, "
         f"headless, {platform.machine()}, {os.cpu_count()} cores. Load averages at the end: "
-        f"{', '.join(map(str, found['busy']))}; above the number of cores, other work slowed everything, and only the "
-        "ratios mean something.",
+        f"{', '.join(map(str, found['busy']))}; above the number of cores, other work slowed everything, and the "
+        "shares say no more than their spread allows: one of processor time is in docs/browser.md.",
         "",
         "## First load, packed by gzip",
         "",
