@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from photo2anime.styles import list_styles
     from photo2anime.types import Photo2AnimeError
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 __all__ = ["Photo2AnimeError", "Stylizer", "__version__", "list_styles", "paint_files"]
 
 _HOME = {
