@@ -240,8 +240,8 @@ def test_junk_in_folders_is_left_alone_and_results_inside_are_not_sources(tmp_pa
     assert [file.name for file in (source / "painted").rglob("*.jpg")] == ["a-hayao.jpg"]
 
 
-def test_an_empty_folder_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["paint", str(tmp_path), "-r"]) == 0
+def test_an_empty_folder_is_a_failure_that_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paint", str(tmp_path), "-r"]) == 1
     assert "no photos in this folder" in capsys.readouterr().err
 
 
@@ -285,7 +285,15 @@ def test_styles_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert all(
         word in said
-        for word in ("onnxruntime", "device cpu: works", "in 8 bits", "is right", "memory", "speed: 512x512")
+        for word in (
+            "onnxruntime",
+            "device cpu: works",
+            "in 8 bits",
+            "for video: cel-fast.onnx",
+            "is right",
+            "memory",
+            "speed: 512x512",
+        )
     )
 
 

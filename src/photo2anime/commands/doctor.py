@@ -12,7 +12,7 @@ import numpy as np
 
 from photo2anime import __version__
 from photo2anime.images import jxl, raw
-from photo2anime.styles import in_int8, installed_styles, list_styles
+from photo2anime.styles import in_fast, in_int8, installed_styles, list_styles
 from photo2anime.types import Photo2AnimeError
 
 _PACKAGES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "psutil")
@@ -87,6 +87,7 @@ def _styles() -> Iterator[Finding]:
 
     styles = list_styles().values()
     kinds = [("", card) for card in styles] + [(" in 8 bits", in_int8(card)) for card in styles if card.int8_file]
+    kinds += [(" for video", in_fast(card)) for card in styles if card.fast_file]
     for kind, card in kinds:
         try:
             file = local_file(card)

@@ -26,7 +26,9 @@ _STREAMS = (STANDARD, "/dev/", "/proc/")  # which another process cannot read
 
 
 def paint_files(options: PhotosOptions) -> int:
-    """Paints options.photos in options.styles, prints a line for each result, and returns the exit code."""
+    """Paints options.photos in options.styles, prints a line for each result, and returns the exit code: 1 where a photo
+    failed, or there was none.
+    """
     if options.compare and options.paint.side_by_side:
         raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
     loaded = _load_styles(options)
@@ -47,7 +49,7 @@ def paint_files(options: PhotosOptions) -> int:
     with closing(_outcomes(run, found.jobs)) as outcomes:
         told.count(outcomes)
     told.tell_summary(len(found.jobs) + len(found.failures))
-    return 1 if told.total.failed or found.failures else 0
+    return 1 if told.total.failed or found.failures or not found.jobs else 0
 
 
 def _outcomes(run: PhotoRun, jobs: Sequence[PhotoToPaint]) -> Generator[Outcome]:

@@ -91,7 +91,6 @@ class Text:
     about_shinkai: str
     about_paprika: str
     about_cel: str
-    about_ink: str
     about_portrait_v1: str
     about_portrait_v2: str
     about_older: str
