@@ -26,8 +26,8 @@ _STREAMS = (STANDARD, "/dev/", "/proc/")  # which another process cannot read
 
 
 def paint_files(options: PhotosOptions) -> int:
-    """Paints options.photos in options.styles, prints a line for each result, and returns the exit code: 1 where a photo
-    failed, or there was none.
+    """Paints options.photos in options.styles, prints a line for each result, and returns the exit code: 1 where one
+    failed, or there was none to paint.
     """
     if options.compare and options.paint.side_by_side:
         raise Photo2AnimeError("--compare shows the photo already; leave --side-by-side out")
